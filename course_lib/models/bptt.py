@@ -29,28 +29,31 @@ def _weight_gradient(dgates: torch.Tensor, previous: torch.Tensor) -> torch.Tens
 
 
 class RNNSteps(Function):
-    """h_t = tanh(p_t + W h_{t−1}). Takes p (T, B, D), h0 (B, D), W (D, D); gives h (T, B, D)."""
+    """h_t = tanh(p_t + W h_{t−1}), or relu. Takes p (T, B, D), h0 (B, D), W (D, D); gives h (T, B, D)."""
 
     @staticmethod
-    def forward(ctx, projected, h0, W):
+    def forward(ctx, projected, h0, W, nonlinearity):
+        activation_ = {"tanh": torch.tanh_, "relu": torch.relu_}[nonlinearity]
         states = _states(h0, len(projected))  # (T+1, B, D)
         rows, Wt = states.unbind(0), W.t()
         for t, p in enumerate(projected.unbind(0)):
-            torch.addmm(p, rows[t], Wt, out=rows[t + 1]).tanh_()  # (B, D)
+            activation_(torch.addmm(p, rows[t], Wt, out=rows[t + 1]))  # (B, D)
         ctx.save_for_backward(states, W)
+        ctx.nonlinearity = nonlinearity
         return states[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx, dh):
         states, W = ctx.saved_tensors
-        slope = 1 - states[1:].square()  # tanh′ at every t  (T, B, D)
+        h = states[1:]
+        slope = 1 - h.square() if ctx.nonlinearity == "tanh" else (h > 0).to(h.dtype)  # at every t  (T, B, D)
         dp = torch.empty_like(slope)
         outs, slopes, dhs = dp.unbind(0), slope.unbind(0), dh.unbind(0)
         torch.mul(dhs[-1], slopes[-1], out=outs[-1])
         for t in range(len(outs) - 2, -1, -1):
             torch.addmm(dhs[t], outs[t + 1], W, out=outs[t]).mul_(slopes[t])  # (B, D)
-        return dp, outs[0] @ W, _weight_gradient(dp, states[:-1])
+        return dp, outs[0] @ W, _weight_gradient(dp, states[:-1]), None
 
 
 class LSTMSteps(Function):
@@ -112,7 +115,7 @@ class GRUSteps(Function):
 
     @staticmethod
     def forward(ctx, projected, h0, W, bias_n):
-        T, B, D = len(projected), *h0.shape
+        T, D = len(projected), h0.shape[1]
         hs, Wt = _states(h0, T), W.t()  # (T+1, B, D)
         gates = projected.clone()  # becomes r, z and the candidate's recurrent part  (T, B, 3D)
         gates[..., 2 * D :] = bias_n

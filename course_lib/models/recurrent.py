@@ -34,6 +34,7 @@ class Recurrent(nn.Module):
     gates: int  # G: how many blocks of D rows the weights have
     library: type[nn.RNNBase] | None = None  # the same model in torch.nn
     schedules = ("loop", "hoisted", "fused")
+    options: dict = {}  # what torch.nn's constructor must also be told
 
     def __init__(self, D_in: int, D: int, device=None, dtype=None):
         super().__init__()
@@ -106,7 +107,7 @@ class Recurrent(nn.Module):
     # -- to and from torch.nn ---------------------------------------------------------------------------
 
     def _share_weights(self) -> nn.RNNBase:
-        kernel = self.library(self.D_in, self.D, batch_first=True, device="meta", dtype=self.weight_ih.dtype)
+        kernel = self.library(self.D_in, self.D, batch_first=True, device="meta", dtype=self.weight_ih.dtype, **self.options)
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             setattr(kernel, f"{name}_l0", getattr(self, name))
         if self.weight_ih.is_cuda:
@@ -132,10 +133,11 @@ class Recurrent(nn.Module):
     def from_torch(cls, module: nn.RNNBase) -> Recurrent:
         """This cell with the weights of a one-layer torch.nn module copied in. Raises InputError if it is another kind."""
         require(cls.library is not None and type(module) is cls.library, f"{cls.__name__}.from_torch takes a torch.nn.{cls.__name__}, got {type(module).__name__}")
-        plain = module.num_layers == 1 and not module.bidirectional and module.bias and getattr(module, "nonlinearity", "tanh") == "tanh" and not module.proj_size
-        require(plain, f"{cls.__name__}.from_torch takes one layer, one direction, with biases, tanh and no projection")
+        plain = module.num_layers == 1 and not module.bidirectional and module.bias and not module.proj_size
+        require(plain, f"{cls.__name__}.from_torch takes one layer, one direction, with biases and no projection")
         weight = module.weight_ih_l0
-        cell = cls(module.input_size, module.hidden_size, weight.device, weight.dtype)
+        options = {"nonlinearity": module.nonlinearity} if cls is RNN else {}
+        cell = cls(module.input_size, module.hidden_size, device=weight.device, dtype=weight.dtype, **options)
         with torch.no_grad():
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 getattr(cell, name).copy_(getattr(module, f"{name}_l0"))
@@ -144,7 +146,7 @@ class Recurrent(nn.Module):
     def to_torch(self) -> nn.RNNBase:
         """The torch.nn module (batch_first) with these weights copied in."""
         require(self.library is not None, f"torch.nn has no {type(self).__name__}")
-        module = self.library(self.D_in, self.D, batch_first=True, device=self.weight_ih.device, dtype=self.weight_ih.dtype)
+        module = self.library(self.D_in, self.D, batch_first=True, device=self.weight_ih.device, dtype=self.weight_ih.dtype, **self.options)
         with torch.no_grad():
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 getattr(module, f"{name}_l0").copy_(getattr(self, name))
@@ -154,17 +156,25 @@ class Recurrent(nn.Module):
 class RNN(Recurrent):
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh). Elman, "Finding structure in time", 1990.
 
+    `nonlinearity="relu"` puts a ReLU in tanh's place (Le, Jaitly & Hinton 2015; see initialise.identity).
+
     >>> y, h = RNN(3, 5)(torch.zeros(2, 7, 3))      # y (2, 7, 5), h (2, 5)
     """
 
     gates, library = 1, nn.RNN
 
+    def __init__(self, D_in: int, D: int, nonlinearity: str = "tanh", device=None, dtype=None):
+        require_choice("nonlinearity", nonlinearity, ("tanh", "relu"))
+        super().__init__(D_in, D, device, dtype)
+        self.options = {"nonlinearity": nonlinearity}
+        self.activation = getattr(torch, nonlinearity)
+
     def update(self, projected, state):
-        return torch.tanh(projected + F.linear(state, self.weight_hh, self.bias_hh))  # (B, D)
+        return self.activation(projected + F.linear(state, self.weight_hh, self.bias_hh))  # (B, D)
 
     def _hoisted(self, x, state):
         projected = F.linear(x.transpose(0, 1), self.weight_ih, self.bias_ih + self.bias_hh)  # (T, B, D)
-        y = RNNSteps.apply(projected, state, self.weight_hh)
+        y = RNNSteps.apply(projected, state, self.weight_hh, self.options["nonlinearity"])
         return y.transpose(0, 1), y[-1]  # (B, T, D)
 
 

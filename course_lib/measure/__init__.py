@@ -1,0 +1,20 @@
+"""Honest measurement of any callable. Knows no model."""
+
+from course_lib.measure.counting import Trace, count_flops, critical_path, growth, trace
+from course_lib.measure.machine import (
+    Ceilings,
+    Roofline,
+    ceilings,
+    datasheet_peak,
+    device_name,
+    resolve_device,
+    roofline,
+)
+from course_lib.measure.memory import available_memory, estimate_memory, is_out_of_memory, peak_memory
+from course_lib.measure.timing import OverBudget, Ratio, Timing, compare, measure_time
+
+__all__ = [
+    "Ceilings", "OverBudget", "Ratio", "Roofline", "Timing", "Trace", "available_memory", "ceilings", "compare",
+    "count_flops", "critical_path", "datasheet_peak", "device_name", "estimate_memory", "growth",
+    "is_out_of_memory", "measure_time", "peak_memory", "resolve_device", "roofline", "trace",
+]  # fmt: skip

@@ -24,7 +24,11 @@ NOISY = 0.10  # IQR ÷ median above which the machine, not the code, is being me
 
 
 class OverBudget(RuntimeError):
-    """A call takes longer than the time allowed for it."""
+    """A call takes longer than the time allowed for it. `name` says which one, where several are timed."""
+
+    def __init__(self, name: str, needed_s: float, budget_s: float):
+        super().__init__(f"five runs would take {needed_s:.1f} s; the budget is {budget_s:g} s")
+        self.name = name
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,8 @@ def measure_time(
 
     rounds: how often each is timed; a round runs every callable once, in shuffled order.
     min_block_s: a block repeats its call until it lasts about this long.
-    budget_s: seconds for all rounds together; fewer rounds are run when needed, never under five:
-      raises OverBudget when not even five fit.
+    budget_s: seconds each callable may take; fewer rounds are run when needed, and OverBudget is raised
+      for one that does not even fit five.
     tick(done, of): called after every block, so that a caller can show progress, or stop by raising.
     Returns a Timing, or a dict of them when given a mapping.
     """
@@ -106,7 +110,7 @@ def measure_time(
     rounds = require_int("rounds", rounds)
     require(min_block_s > 0, f"min_block_s must be > 0, got {min_block_s}")
 
-    first, timers, repeats, round_s = {}, {}, {}, 0.0
+    first, timers, repeats = {}, {}, {}
     for name, call in calls.items():
         timers[name] = timeit.Timer(call, timer=synchronised_clock)
         first[name] = timers[name].timeit(1)
@@ -114,11 +118,11 @@ def measure_time(
             tick(0, rounds * len(calls))
         once = _warm_up(timers[name], first[name])
         repeats[name] = max(1, round(min_block_s / once))
-        round_s += once * repeats[name]
-        if budget_s is not None and 5 * round_s > budget_s:
-            raise OverBudget(f"five rounds would take {5 * round_s:.1f} s; the budget is {budget_s:g} s")
-    if budget_s is not None:
-        rounds = min(rounds, max(5, int(budget_s / round_s)))
+        block_s = once * repeats[name]
+        if budget_s is not None and 5 * block_s > budget_s:
+            raise OverBudget(name, 5 * block_s, budget_s)
+        if budget_s is not None:
+            rounds = min(rounds, max(5, int(budget_s / block_s)))
 
     seconds = {name: [] for name in calls}
     order, shuffle, done = list(calls), random.Random(seed), 0

@@ -1,0 +1,70 @@
+"""The race's table on disk: one CSV with units in its column names, replaced whole and at once.
+
+A race may be killed at any moment: the file then holds the rows of every length that was finished,
+and the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from course_lib.checks import InputError
+
+__all__ = ["COLUMNS", "empty_table", "load_table", "save_table"]
+
+COLUMNS = (
+    "contestant", "pass", "T", "B", "D", "H", "device", "dtype", "threads", "median_s", "iqr_s", "runs", "status",
+    "width", "fairness", "q1_s", "q3_s", "first_call_s", "baseline", "ratio", "ratio_q1", "ratio_q3",
+    "parameters", "flops", "estimate_bytes", "detail", "device_name", "torch", "date",
+)  # fmt: skip
+# What two runs must share for their rows to stand in one table.
+SETTINGS = ("pass", "B", "width", "H", "fairness", "device", "dtype", "threads", "device_name", "torch")
+TEXT = ("contestant", "pass", "device", "dtype", "status", "fairness", "baseline", "detail", "device_name", "torch", "date")
+
+
+def empty_table() -> pd.DataFrame:
+    return pd.DataFrame(columns=list(COLUMNS))
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write beside the file, flush to disk, then take its place: a reader never sees half a table."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
+                table.to_csv(file, index=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise InputError(f"cannot write the race's CSV {path}: {error.strerror or error}") from None
+
+
+def load_table(path: Path, settings: dict | None = None) -> pd.DataFrame:
+    """Read a race's CSV; with `settings`, also check that its rows were measured under them.
+
+    Raises InputError when the file is not such a table, or was measured otherwise.
+    """
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
+    except OSError as error:
+        raise InputError(f"cannot read the race's CSV {path}: {error.strerror or error}") from None
+    except (ValueError, UnicodeDecodeError):  # pandas' parser errors are ValueErrors
+        raise InputError(f"{path} is not a race's CSV, or it is damaged; move it away or name another file") from None
+    numbers = [c for c in COLUMNS if c not in TEXT]
+    whole = list(table.columns) == list(COLUMNS) and all(pd.api.types.is_numeric_dtype(table[c]) or table[c].isna().all() for c in numbers)
+    if not whole or table[["contestant", "T", "status"]].isna().any().any():
+        raise InputError(f"{path} is not a race's CSV, or it is damaged; move it away or name another file")
+    table[list(TEXT)] = table[list(TEXT)].fillna("").astype(str)
+    for name, wanted in (settings or {}).items():
+        found = set(table[name]) - {wanted}
+        if found:
+            raise InputError(f"{path} was measured with {name}={found.pop()}, not {name}={wanted}; name another file to keep both")
+    return table

@@ -11,10 +11,11 @@ from course_lib.measure.machine import (
     roofline,
 )
 from course_lib.measure.memory import available_memory, estimate_memory, is_out_of_memory, peak_memory
+from course_lib.measure.timeline import timeline
 from course_lib.measure.timing import OverBudget, Ratio, Timing, compare, measure_time
 
 __all__ = [
     "Ceilings", "OverBudget", "Ratio", "Roofline", "Timing", "Trace", "available_memory", "ceilings", "compare",
     "count_flops", "critical_path", "datasheet_peak", "device_name", "estimate_memory", "growth",
-    "is_out_of_memory", "measure_time", "peak_memory", "resolve_device", "roofline", "trace",
+    "is_out_of_memory", "measure_time", "peak_memory", "resolve_device", "roofline", "timeline", "trace",
 ]  # fmt: skip

@@ -1,0 +1,81 @@
+"""The look shared by all plots and drawings: one style file, one colour and marker per contestant, alt text."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+__all__ = ["Plot", "styled", "Look", "look_of", "INK", "MUTED", "SEQUENTIAL", "PARALLEL"]
+
+STYLE = Path(__file__).with_name("course.mplstyle")
+_drawing = threading.RLock()  # matplotlib's settings are global, and panels draw from worker threads
+
+INK, MUTED = "#222222", "#666666"
+# Okabe & Ito's palette: told apart with every kind of colour vision, and by lightness in a grey print.
+COLOURS = {
+    "rnn": "#D55E00", "lstm": "#009E73", "gru": "#CC79A7", "mingru": "#56B4E9", "attention": "#0072B2", "transformer": "#222222",
+}  # fmt: skip
+SEQUENTIAL, PARALLEL = COLOURS["rnn"], COLOURS["attention"]
+SCHEDULE_MARKS = {
+    "loop": ("o", "-"), "hoisted": ("s", (0, (5, 2))), "fused": ("^", (0, (4, 1.5, 1, 1.5))), "doubling": ("v", (0, (1, 1.2))),
+    "chunk": ("d", "-"), "naive": ("s", (0, (5, 2))), "sdpa": ("D", "-"), "block": ("P", "-"), "graph": ("*", (0, (1, 1.2))), "compiled": ("X", (0, (3, 1))),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a contestant is drawn, the same in every plot of the course."""
+
+    color: str
+    marker: str
+    linestyle: object
+
+    def line(self) -> dict:
+        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+
+
+def look_of(name: str) -> Look:
+    """The look of a contestant such as "rnn-loop": colour from its family, marker and dashes from its schedule."""
+    family, _, schedule = name.partition("-")
+    marker, dashes = SCHEDULE_MARKS.get(schedule, ("o", "-"))
+    if name == "attention-loop":
+        marker, dashes = "x", (0, (1, 1.2))
+    return Look(COLOURS.get(family, INK), marker, dashes)
+
+
+class Plot(Figure):
+    """A matplotlib Figure that shows itself in a notebook as a PNG with alt text, without pyplot."""
+
+    def __init__(self, width: float = 6.5, height: float = 3.6, alt: str = "", **options):
+        super().__init__(figsize=(width, height), layout="constrained", **options)
+        self.alt = alt
+
+    def png(self, dpi: int = 144) -> bytes:
+        """The picture as PNG bytes, on an opaque background."""
+        buffer = io.BytesIO()
+        with _drawing, matplotlib.style.context(STYLE):
+            self.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+        return buffer.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        width = round(self.get_figwidth() * 100)
+        data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": f"[plot] {self.alt}"}
+        return data, {"image/png": {"width": width, "alt": self.alt}}
+
+
+def styled(draw):
+    """Decorator: draw with the course's style, one drawing at a time."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs):
+        with _drawing, matplotlib.style.context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn

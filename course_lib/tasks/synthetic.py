@@ -103,22 +103,23 @@ def adding(T: int = 50) -> Task:
     return Task("adding", draw, T, None, 2, 1, "mse", Baseline(1 / 6, "always answering 1: the variance 1/6"), 0.01, least_T=2)
 
 
-def delayed_recall(T: int = 30, symbols: int = 8) -> Task:
-    """Name at the last step the symbol seen at the first; blanks (id 0) in between.
+def delayed_recall(T: int = 30, symbols: int = 8, distractors: int = 8) -> Task:
+    """Name at the last step the symbol seen at the first; random distractors stand in between.
 
-    ids (B, T), symbols 1 … `symbols`; answer (B, T) in 0 … symbols−1, counted at the last step.
-    Baseline accuracy 1/symbols.
+    ids (B, T): distractors 0 … distractors−1 (1: always the same blank), symbols above them; answer (B, T)
+    in 0 … symbols−1, counted at the last step. Baseline accuracy 1/symbols. After the latch problem of
+    Bengio, Simard & Frasconi 1994 and experiment 2 of Hochreiter & Schmidhuber 1997.
     """
     require_int("symbols", symbols, 2)
+    require_int("distractors", distractors)
 
     def draw(B, T, generator):
         symbol = _integers(symbols, (B, 1), generator)
-        inputs = torch.zeros(B, T, dtype=torch.long)
-        inputs[:, :1] = symbol + 1
-        return Batch(inputs, symbol.expand(B, T), _last(B, T))
+        between = _integers(distractors, (B, T - 1), generator)
+        return Batch(torch.cat((distractors + symbol, between), 1), symbol.expand(B, T), _last(B, T))
 
     baseline = Baseline(1 / symbols, f"guessing one of {symbols}")
-    return Task("delayed recall", draw, T, symbols + 1, None, symbols, "accuracy", baseline, 0.99, least_T=2)
+    return Task("delayed recall", draw, T, distractors + symbols, None, symbols, "accuracy", baseline, 0.99, least_T=2)
 
 
 def copying(T: int = 10, symbols: int = 8, teacher_forcing: bool = False) -> Task:
@@ -143,15 +144,15 @@ def copying(T: int = 10, symbols: int = 8, teacher_forcing: bool = False) -> Tas
 # -- keep count ------------------------------------------------------------------------------------------
 
 
-def parity(T: int = 20) -> Task:
-    """Is the number of ones so far odd? ids (B, T) of bits; answer (B, T) at every step, counted at the last.
+def parity(T: int = 20, every_step: bool = False) -> Task:
+    """Is the number of ones so far odd? ids (B, T) of bits; answer (B, T), counted at the last step or at every one.
 
-    Baseline accuracy 1/2: each further bit flips the answer with probability one half. Train on short
-    sequences (`fit(..., T=(1, 20))`), then ask about longer ones. Delétang et al. 2023 (arXiv 2207.02098).
+    Baseline accuracy 1/2: the last bit flips the answer with probability one half. Train on short sequences
+    (`fit(..., T=(1, 20))`), then ask about longer ones. Delétang et al. 2023 (arXiv 2207.02098).
     """
 
     def draw(B, T, generator):
         bits = _integers(2, (B, T), generator)
-        return Batch(bits, bits.cumsum(1) % 2, _last(B, T))
+        return Batch(bits, bits.cumsum(1) % 2, None if every_step else _last(B, T))
 
-    return Task("parity", draw, T, 2, None, 2, "accuracy", Baseline(1 / 2, "guessing one of 2"), 0.99)
+    return Task("parity", draw, T, 2, None, 2, "accuracy", Baseline(1 / 2, "guessing one of 2"), 0.999)

@@ -12,7 +12,7 @@ from course_lib.checks import InputError
 COMMANDS = {
     "doctor": ("course_lib.doctor", "check this machine: versions, devices, speed, data"),
     "fetch": ("course_lib.data", "get the texts and weights the notebooks read, once"),
-    "race": ("course_lib.race.command", "time recurrent step loops against attention"),
+    "race": ("course_lib.race_command", "time recurrent step loops against attention"),
     "evidence": ("course_lib.evidence", "rerun the recorded three-seed experiments"),
 }
 

@@ -11,7 +11,7 @@ import shutil
 import psutil
 import torch
 
-from course_lib.data import CARRIERS, available
+from course_lib.data import TABLE, available
 from course_lib.measure import available_memory, ceilings, device_name, resolve_device
 
 LIBRARY = ("numpy", "pandas", "matplotlib", "ipywidgets")
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             _line("", str(ceilings(device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)))
 
     print("Data (python -m course_lib fetch)")
-    for name in CARRIERS:
+    for name in TABLE:
         _line(name, "here" if available(name) else f"not here: python -m course_lib fetch {name}")
     return 0
 

@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from course_lib.checks import require
 from course_lib.style import INK, MUTED, PARALLEL, SEQUENTIAL, Plot, styled
 
-__all__ = ["rnn_beside_attention", "SENTENCE"]
+__all__ = ["SENTENCE", "draw_attention", "draw_rnn", "draw_weights", "filmstrip", "rnn_beside_attention", "step_by_step"]
 
 RADIUS = 0.25  # of a state's circle, where neighbours stand 1 apart
 SENTENCE = ("The", "mat", "rested", "on", "the", "floor")
@@ -80,4 +80,62 @@ def rnn_beside_attention(words: Sequence[str] = SENTENCE, causal: bool = False) 
         f"Two diagrams over the words {' '.join(words)}. Above, an RNN: {T} hidden states in a chain of {T - 1} orange arrows. "
         "Below, self-attention: each output has blue arrows from the words directly, and no arrow between outputs."
     )
+    return plot
+
+
+def draw_weights(ax, words: Sequence[str], weights, shown: bool = True, numbers: bool = True) -> None:
+    """The attention matrix as a heat map: row t says how much word t takes from each word."""
+    T = len(words)
+    ax.imshow(weights if shown else [[0.0] * T] * T, cmap="Blues", vmin=0, vmax=1)
+    ax.set_xticks(range(T), words)
+    ax.set_yticks(range(T), words)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.set_xticks([t - 0.5 for t in range(T + 1)], minor=True)
+    ax.set_yticks([t - 0.5 for t in range(T + 1)], minor=True)
+    ax.grid(visible=False, which="major")
+    ax.grid(visible=True, which="minor", color="white" if shown else "#dddddd", lw=1.2)
+    ax.tick_params(which="minor", length=0)
+    ax.spines[:].set_visible(False)
+    if shown and numbers:
+        for t, row in enumerate(weights):
+            for s, weight in enumerate(row):
+                ax.text(s, t, f"{weight:.2f}", ha="center", va="center", fontsize=9, color="white" if weight > 0.55 else INK)
+
+
+@styled
+def step_by_step(words: Sequence[str], weights, step: int) -> Plot:
+    """Above, the RNN after `step` words; below, attention: nothing before the first step, all of it from then on."""
+    T = len(words)
+    plot = Plot(6.5, 5.0)
+    top, bottom = plot.subplots(2, 1, height_ratios=(1.65, 3.3))
+    _empty_axes(top, f"RNN: step {step} of {T}" + (", one word at a time" if step < T else ": only now has it read the sentence"))
+    draw_rnn(top, words, step)
+    draw_weights(bottom, words, weights, shown=step > 0)
+    bottom.set_title("Attention: not started" if not step else "Attention: every word to every word, done in step 1", pad=8)
+    plot.alt = f"After step {step}: the RNN has filled {step} of {T} hidden states; attention's {T} by {T} matrix is {'complete' if step else 'empty'}."
+    return plot
+
+
+@styled
+def filmstrip(words: Sequence[str], weights) -> Plot:
+    """All steps as one picture, for pages that cannot run widgets: the RNN's chain row by row, attention at the end."""
+    T = len(words)
+    plot = Plot(6.5, 0.42 * T + 2.9)
+    rows = plot.subplots(T + 1, 1, height_ratios=[1] * T + [4.6])
+    for step, ax in enumerate(rows[:T], start=1):
+        _empty_axes(ax, "")
+        ax.set_aspect("auto")
+        for t, word in enumerate(words):
+            color = SEQUENTIAL if t < step else "#bbbbbb"
+            ax.text(t, 0, word, ha="center", va="center", fontsize=9, color="white" if t < step else MUTED,
+                    bbox={"boxstyle": "round,pad=0.3", "facecolor": color if t < step else "white", "edgecolor": color})  # fmt: skip
+            if t and t < step:
+                _arrow(ax, (t - 0.62, 0), (t - 0.38, 0), SEQUENTIAL, 1.8)
+        ax.set_xlim(-1.6, T - 0.4)
+        ax.set_ylim(-1, 1)
+        ax.text(-1.55, 0, f"RNN, step {step}", va="center", fontsize=9, color=SEQUENTIAL)
+    draw_weights(rows[T], words, weights)
+    rows[T].set_title("Attention, step 1: every word to every word", color=PARALLEL, pad=8)
+    plot.alt = f"Filmstrip: an RNN reads {' '.join(words)} in {T} steps, one more word lit in each row; below, attention's whole {T} by {T} matrix, complete in one step."
     return plot

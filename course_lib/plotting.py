@@ -13,7 +13,7 @@ from course_lib.measure.counting import growth
 from course_lib.race.contestants import CONTESTANTS
 from course_lib.style import INK, MUTED, Plot, look_of, styled
 
-__all__ = ["race_plot", "speedup_plot", "critical_path_plot", "crossovers", "caption", "seconds_text"]
+__all__ = ["race_plot", "speedup_plot", "critical_path_plot", "crossovers", "caption", "label_ends", "log_axes", "seconds_text"]
 
 PASS_TITLE = {"forward": "One forward pass", "train": "One training step (forward + backward)", "generate": "Generating T tokens, one by one"}
 
@@ -44,7 +44,8 @@ def crossovers(table: pd.DataFrame, slow: str, fast: str) -> list[float]:
     return [float(2 ** (T[i] + (T[i + 1] - T[i]) * gap[i] / (gap[i] - gap[i + 1]))) for i in turns]
 
 
-def _log_axes(ax, lengths, y_text):
+def log_axes(ax, lengths, y_text) -> None:
+    """Both axes logarithmic, one tick a length, y written out by `y_text`."""
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xticks(sorted(set(lengths)))
@@ -59,7 +60,7 @@ def _log_axes(ax, lengths, y_text):
         ax.tick_params("x", labelrotation=40)
 
 
-def _label_ends(ax, ends: list[tuple[str, float, float, str]], gap: float = 0.062):
+def label_ends(ax, ends: list[tuple[str, float, float, str]], gap: float = 0.062):
     """Write each line's name at its right end, moved apart where ends lie close. ends: text, x, y, colour."""
     if not ends:
         return
@@ -101,7 +102,7 @@ def race_plot(table: pd.DataFrame, prediction: str | None = None, height: float 
     ax = plot.subplots()
     ends = _draw_lines(ax, table, "median_s", "q1_s", "q3_s")
     ax.margins(y=0.12)
-    _log_axes(ax, table["T"], seconds_text)
+    log_axes(ax, table["T"], seconds_text)
     first = table.iloc[0]
     ax.set_ylabel("time per call")
     ax.set_title(f"{PASS_TITLE[first['pass']]}: B = {int(first['B'])}, D = {int(first['width'])}{_fairness_text(first)}")
@@ -113,7 +114,7 @@ def race_plot(table: pd.DataFrame, prediction: str | None = None, height: float 
         for name, T in zip(rows["contestant"], rows["T"]):
             ax.plot(T, 0.97, "x", color=look_of(name).color, transform=ax.get_xaxis_transform(), ms=7, mew=2, clip_on=False)
             ax.annotate(status, (T, 0.97), (0, -12), xycoords=ax.get_xaxis_transform(), textcoords="offset points", ha="center", fontsize=9, color=look_of(name).color)
-    _label_ends(ax, ends)
+    label_ends(ax, ends)
     _footer(plot, _meetings_text(table), f"Your guess: {prediction}" if prediction else "", caption(table))
     plot.alt = f"Line plot, log axes: {PASS_TITLE[first['pass']].lower()}, time against sequence length. " + _ends_text(good)
     return plot
@@ -131,11 +132,11 @@ def speedup_plot(table: pd.DataFrame, height: float = 3.4) -> Plot:
     ends = _draw_lines(ax, good, "ratio", "ratio_q1", "ratio_q3")
     ax.axhline(1, color=look_of(baseline).color, lw=1.2)
     ax.margins(y=0.15)
-    _log_axes(ax, good["T"], lambda v: f"{v:g}×")
+    log_axes(ax, good["T"], lambda v: f"{v:g}×")
     label = CONTESTANTS[baseline].label
     ax.set_ylabel(f"time ÷ {label}")
     ax.set_title(f"Above the line {label} is faster, below it loses")
-    _label_ends(ax, [*ends, (label, ax.get_xlim()[1], 1.0, look_of(baseline).color)])
+    label_ends(ax, [*ends, (label, ax.get_xlim()[1], 1.0, look_of(baseline).color)])
     _footer(plot, caption(table))
     plot.alt = f"Line plot: time relative to {label} against sequence length, with a line at 1."
     return plot
@@ -157,10 +158,10 @@ def critical_path_plot(counts: pd.DataFrame, height: float = 3.4) -> Plot:
         ends.append((label + suffix, rows["T"].iloc[-1], rows["critical_path"].iloc[-1], look.color))
         words.append(label + suffix)
     ax.margins(y=0.12)
-    _log_axes(ax, counts["T"], lambda v: f"{v:,.0f}")
+    log_axes(ax, counts["T"], lambda v: f"{v:,.0f}")
     ax.set_ylabel("operations in the longest chain")
     ax.set_title("What must happen one after the other")
-    _label_ends(ax, ends)
+    label_ends(ax, ends)
     plot.alt = "Line plot, log axes: length of the longest chain of dependent operations against T. " + "; ".join(words) + "."
     return plot
 

@@ -1,5 +1,7 @@
 """The interactive panels. Needs ipywidgets (7.7 or newer)."""
 
+from course_lib.panels.predict import answer, predict
 from course_lib.panels.race import RacePanel
+from course_lib.panels.stepper import StepByStep
 
-__all__ = ["RacePanel"]
+__all__ = ["RacePanel", "StepByStep", "answer", "predict"]

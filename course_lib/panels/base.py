@@ -91,10 +91,11 @@ class Panel:
         self.table = widgets.HTML()
         self.runner = Runner(self.name, self._changed, self._blocking)
         self._shown_rows = -1
-        self.inputs: list[widgets.Widget] = []
+        self.inputs: list[widgets.Widget] = []  # disabled while measuring
+        self.below: list[widgets.Widget] = []  # what stands under the plot
         body = self.build()  # fills self.inputs
         buttons = widgets.HBox([self.run, self.halt, self.progress, self.big], layout=widgets.Layout(align_items="center", flex_flow="row wrap"))
-        self.view = widgets.VBox([widgets.HTML(STYLE + f"<h4 style='margin:0'>{html.escape(self.title)}</h4>"), *body, buttons, self.status, self.plot, self.table])
+        self.view = widgets.VBox([widgets.HTML(STYLE + f"<h4 style='margin:0'>{html.escape(self.title)}</h4>"), *body, buttons, self.status, self.plot, self.table, *self.below])
         self.view.add_class("course-panel")
         self.run.on_click(lambda _: self.start())
         self.halt.on_click(lambda _: self.runner.stop())

@@ -10,10 +10,13 @@ import ipywidgets as widgets
 import pandas as pd
 import torch
 
-from course_lib.checks import require
-from course_lib.panels.base import Panel, labelled_slider
-from course_lib.plotting import race_plot, seconds_text
-from course_lib.race import CONTESTANTS, DEFAULT_CONTESTANTS, FAIRNESS, PASSES, load_race, race, settings_of
+from course_lib.checks import InputError, require
+from course_lib.panels.base import Panel, labelled_slider, picture
+from course_lib.panels.predict import answer
+from course_lib.plotting import race_plot, seconds_text, speedup_plot
+from course_lib.profile_plots import PLOTS
+from course_lib.race import CONTESTANTS, DEFAULT_CONTESTANTS, FAIRNESS, load_race, race, settings_of
+from course_lib.race.profile import PATH_LENGTHS, PROFILES
 from course_lib.race.run import DTYPES
 
 __all__ = ["RacePanel", "lengths_up_to"]
@@ -31,15 +34,17 @@ class RacePanel(Panel):
     """Times the chosen contestants side by side at growing T, in this kernel, and plots the result.
 
     contestants: the names offered; the first `ticked` of them are chosen. recorded: a CSV in
-    course_lib/recorded whose rows are shown before the first Run.
+    course_lib/recorded whose rows are shown before the first Run. guess: the key of an earlier `predict`,
+    shown beside the measurement when no guess is made in the panel.
     """
 
     name = "race"
+    also = ("speed-up", *PLOTS)  # what can be looked at besides the times
     title = "The race: step loops against attention"
 
     def __init__(
         self, contestants=None, ticked: int | None = None, T: int = 1024, batch: int = 8, width: int = 128,
-        pass_: str = "forward", recorded: str = "race_2_cores.csv", mode: str = "auto", projector: bool = False,
+        pass_: str = "forward", recorded: str = "race_2_cores.csv", guess: str = "", mode: str = "auto", projector: bool = False,
     ):  # fmt: skip
         on_gpu = torch.cuda.is_available()
         self._offered = list(contestants or (c.name for c in CONTESTANTS.values() if on_gpu or not c.wrapper))
@@ -48,6 +53,7 @@ class RacePanel(Panel):
         chosen = self._offered[: ticked or len(self._offered)] if contestants else DEFAULT_CONTESTANTS
         self._start_values = dict(T=T, batch=batch, width=width, pass_=pass_, chosen=chosen)
         self._on_gpu, self._recorded_file = on_gpu, RECORDED / recorded
+        self._guess_key, self._guess, self._job, self._race_rows = guess, None, "race", []
         super().__init__(mode, projector)
 
     # -- inputs -----------------------------------------------------------------------------------------
@@ -80,12 +86,17 @@ class RacePanel(Panel):
             *self.boxes.values(), self.T_slider, self.T, self.B_slider, self.B, self.D_slider, self.D,
             self.pass_, self.fairness, self.heads, self.dtype, self.device, self.threads,
         ]  # fmt: skip
+        self.second = choose("also show", self.also, "speed-up", "230px")
+        self.show = widgets.Button(description="Show", layout=widgets.Layout(width="90px"))
+        self.show.on_click(lambda _: self.start_second())
+        self.second_plot = widgets.HTML().add_class("course-plot")
         wrap = widgets.Layout(flex_flow="row wrap")
         more = widgets.Accordion([widgets.VBox([
             widgets.HBox([self.heads, self.dtype, self.device, self.threads], layout=wrap), widgets.HTML(no_gpu),
         ])])  # fmt: skip
         more.set_title(0, "More: heads, dtype, device, threads")
         more.selected_index = None
+        self.below = [widgets.HBox([self.second, self.show], layout=wrap), self.second_plot]
         return [
             widgets.HBox(list(self.boxes.values()), layout=wrap),
             row_T, row_B, row_D,
@@ -104,17 +115,68 @@ class RacePanel(Panel):
         settings_of(**settings)
         whole = [n for n in names if settings["pass_"] not in CONTESTANTS[n].passes]
         require(not whole, f"{', '.join(CONTESTANTS[n].label for n in whole)}: needs the whole sequence at once and cannot generate; untick it")
-        self._guess = f"{CONTESTANTS[self.guess_who.value].label} wins, {self.guess_much.value or 'by some margin'}" if self.guess_who.value else None
+        guess = f"{CONTESTANTS[self.guess_who.value].label} wins, {self.guess_much.value or 'by some margin'}" if self.guess_who.value else None
+        self._guess = guess or answer(self._guess_key)
         return {"contestants": names, "lengths": lengths_up_to(self.T.value), **settings}
 
     # -- measuring and showing --------------------------------------------------------------------------
 
+    def start(self) -> None:
+        if not self.runner.busy:
+            self._job = "race"
+            super().start()
+
+    def start_second(self) -> None:
+        """What the Show button does: measure (or, for the speed-up, only draw) the plot chosen beside it."""
+        if self.runner.busy:
+            return
+        if self.second.value == "speed-up":
+            self._draw_second("speed-up", self._race_rows)
+            return
+        self._job = self.second.value
+        super().start()
+
     def work(self, config, report):
-        race(**config, on_row=report.row, tick=report.tick, stop=report.stop)
+        if self._job == "race":
+            race(**config, on_row=report.row, tick=report.tick, stop=report.stop)
+            return
+        names, lengths = config.pop("contestants"), config.pop("lengths")
+        if self._job == "critical path":
+            lengths = PATH_LENGTHS
+        threads, settings = torch.get_num_threads(), settings_of(**config)
+        torch.set_num_threads(settings.threads)
+        try:
+            for row in PROFILES[self._job](settings, names, lengths):
+                report.row(row)
+                share = (lengths.index(row["T"]) + 1) / len(lengths) if row["T"] in lengths else 0.5
+                report.tick(0.99 * share, f"{self._job} of {CONTESTANTS[row['contestant']].label} at T = {row['T']:,}")
+        finally:
+            torch.set_num_threads(threads)
+
+    def _changed(self, runner):
+        if self._job == "race":
+            super()._changed(runner)
+            return
+        if not runner.busy and runner.rows:
+            self._draw_second(self._job, runner.rows)
+        self._say()
+
+    def _say(self) -> None:
+        super()._say()
+        self.show.disabled = self.runner.busy
+
+    def _draw_second(self, kind: str, rows: list[dict]) -> None:
+        try:
+            plot = speedup_plot(pd.DataFrame(rows)) if kind == "speed-up" else PLOTS[kind](pd.DataFrame(rows))
+        except InputError as error:
+            self.second_plot.value = html.escape(str(error))
+        else:
+            self.second_plot.value = picture(plot)
 
     def draw(self, rows):
+        self._race_rows = rows
         table = pd.DataFrame(rows)
-        return race_plot(table, prediction=getattr(self, "_guess", None)), _table_html(table)
+        return race_plot(table, prediction=self._guess), _table_html(table)
 
     def recorded(self):
         if not self._recorded_file.exists():
@@ -140,4 +202,3 @@ def _table_html(table: pd.DataFrame) -> str:
     return f"<table class='course'><thead><tr><th scope='col'>T</th>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{link}"
 
 
-assert PASSES == ("forward", "train", "generate")  # the panel's wording above names all three

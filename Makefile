@@ -1,0 +1,56 @@
+# make lab: everything for a reader. make test: everything for whoever changes something.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+READY  := $(VENV)/.ready
+LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+NOTEBOOKS := $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
+
+.PHONY: lab test test-all test-slow unit notebook-tests browser-tests lint fetch notebooks bench evidence clean
+
+lab: $(READY) ## open the course
+	$(RUN) -m jupyter lab $(LAB_FLAGS) --notebook-dir=notebooks
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "The course needs Python 3.11 or newer; this is $$($(PYTHON) --version 2>&1). Name another: make lab PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv is missing; on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+test: $(READY) fetch lint unit notebook-tests browser-tests ## everything a change can break
+
+test-all: test test-slow ## and what takes long
+
+test-slow: $(READY)
+	$(RUN) -m pytest -m slow -rs
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(VENV)/bin/lint-imports
+
+unit: $(READY)
+	$(RUN) -m pytest -m "not slow and not browser" --durations=5
+
+notebook-tests: $(READY)
+	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 --durations=8 $(NOTEBOOKS)
+
+browser-tests: $(READY)
+	$(RUN) -m pytest -m browser -rs --durations=5
+
+fetch: $(READY)
+	$(RUN) -m course_lib fetch
+
+notebooks: $(READY) ## run all notebooks in place and tidy them
+	$(RUN) notebooks/build.py $(NOTEBOOKS)
+
+bench: $(READY) ## measure; nothing here passes or fails
+	$(RUN) -m tests.benchmarks
+
+evidence: $(READY) ## rerun the three-seed experiments behind the notebooks
+	$(RUN) -m course_lib evidence
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,282 @@
+"""The ledger: each claim of the series, what was measured here, and the verdict that the measurement gives.
+
+A verdict is never typed in. Every claim has a rule, a plain function from measurements to a verdict,
+and the tests feed it false measurements to see the verdict turn. Beside it stands the primary source.
+Claims are numbered as in the course's list of Part 7; they are told in the course's own words.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from course_lib.checks import require
+
+__all__ = ["Ledger", "Entry", "HOLDS", "FAILS", "UNTESTED", "when"]
+
+HOLDS, FAILS, UNTESTED = "holds", "does not hold", "cannot be tested"
+COLOURS = {HOLDS: "#00704a", "holds when": "#8a5a00", FAILS: "#b00020", UNTESTED: "#555555"}
+
+
+def when(condition: str) -> str:
+    """The verdict of a claim that is true under a condition."""
+    return f"holds when {condition}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    number: int
+    heading: str  # the article's heading it stands under
+    text: str
+    source: str
+    rule: Callable[..., tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger. Shows itself as a small table; as plain text, claim and verdict."""
+
+    claim: Claim
+    measured: str
+    verdict: str
+
+    def _repr_html_(self) -> str:
+        return _html_table([self])
+
+    def __repr__(self) -> str:
+        return f"Claim {self.claim.number}: {self.verdict}\n" + textwrap.fill(self.measured, 100, initial_indent="  ", subsequent_indent="  ")
+
+
+CLAIMS: dict[int, Claim] = {}
+
+
+def claim(number: int, heading: str, text: str, source: str):
+    """Decorator: this function is the rule of claim `number`. It takes measurements and returns (measured, verdict)."""
+
+    def register(rule):
+        CLAIMS[number] = Claim(number, heading, text, source, rule)
+        return rule
+
+    return register
+
+
+class Ledger:
+    """A notebook's ledger. `enter` adds a line (again: replaces it) and shows it; `table()` shows them all."""
+
+    def __init__(self):
+        self.entries: dict[int, Entry] = {}
+
+    def enter(self, number: int, **measured) -> Entry:
+        """Decide claim `number` from its measurements (see `course_lib.claims` for what each rule takes)."""
+        require(number in CLAIMS, f"there is no rule for claim {number}; there are rules for {', '.join(map(str, sorted(CLAIMS)))}")
+        entry = Entry(CLAIMS[number], *CLAIMS[number].rule(**measured))
+        self.entries[number] = entry
+        return entry
+
+    def table(self, collapsed: bool | None = None) -> LedgerTable:
+        """All entries under the article's headings; collapsed by default when there are more than ten."""
+        entries = [self.entries[number] for number in sorted(self.entries)]
+        return LedgerTable(entries, len(entries) > 10 if collapsed is None else collapsed)
+
+
+@dataclass(frozen=True)
+class LedgerTable:
+    entries: list[Entry]
+    collapsed: bool
+
+    def _repr_html_(self) -> str:
+        table = _html_table(self.entries, headings=True)
+        count = len(self.entries)
+        return f"<details><summary><b>The ledger: {count} claims</b> (open)</summary>{table}</details>" if self.collapsed else table
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{e.claim.number:>3}  {e.verdict}" for e in self.entries)
+
+
+def _html_table(entries, headings=False) -> str:
+    rows, last = [], None
+    for e in entries:
+        if headings and e.claim.heading != last:
+            last = e.claim.heading
+            rows.append(f"<tr><th colspan='5' scope='colgroup' style='text-align:left;padding-top:10px'>{html.escape(last)}</th></tr>")
+        kind = next(k for k in COLOURS if e.verdict.startswith(k))
+        cells = (str(e.claim.number), html.escape(e.claim.text), html.escape(e.measured), f"<b style='background:#fff;color:{COLOURS[kind]};padding:1px 4px'>{html.escape(e.verdict)}</b>", html.escape(e.claim.source))
+        rows.append("<tr>" + "".join(f"<td style='text-align:left;vertical-align:top'>{c}</td>" for c in cells) + "</tr>")
+    head = "".join(f"<th scope='col' style='text-align:left'>{h}</th>" for h in ("#", "Claim", "Measured here", "Verdict", "Source"))
+    return f"<table style='max-width:960px'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+# -- the rules ----------------------------------------------------------------------------------------------
+# Ratios are (median, low, high) of per-round ratios; a growth is "1", "log T", "√T", "T", "T log T" or "T²".
+
+WHAT, BOTTLENECK, FREE, TRAINING, INFERENCE, BENEFITS, MASKING = (
+    "What is parallel processing?", "The sequential bottleneck of RNNs", "How Transformers break free",
+    "How it works: training", "How it works: inference", "Benefits", "Parallelism and causal masking",
+)  # fmt: skip
+
+
+def times(ratio) -> str:
+    return f"{ratio.median:.2g}×" + (" (a tie)" if ratio.tie else "")
+
+
+@claim(2, WHAT, "Attention takes the six words of a sentence in one step together.", "Vaswani et al. 2017, Table 1")
+def _(path_6: int, path_12: int, rnn_path_6: int, rnn_path_12: int, rnn_over_block):
+    measured = f"longest chain at 6 and 12 words: attention {path_6}, {path_12}; RNN {rnn_path_6}, {rnn_path_12}. Time at 6 words, RNN loop ÷ Transformer block: {times(rnn_over_block)}"
+    if path_6 != path_12:
+        return measured, FAILS
+    return measured, HOLDS if rnn_over_block.low > 1 else when("steps are counted; at six words it saves no time")
+
+
+@claim(3, WHAT, "In an RNN the second word has to wait for the first.", "Martin & Cundy 2018; Feng et al. 2024")
+def _(states_changed: int, T: int, rnn_growth: str, scan_growth: str):
+    measured = f"changing word 1 changed {states_changed} of {T} states; longest chain grows like {rnn_growth} for the tanh RNN, {scan_growth} for MinGRU's scan"
+    if rnn_growth != "T" or states_changed < T:
+        return measured, FAILS
+    return measured, HOLDS if scan_growth == "T" else when("the next state is not linear in the last")
+
+
+@claim(4, BOTTLENECK, "An RNN reads the sentence as hidden state 1, 2, 3 …, each made from the one before.", "Elman 1990")
+def _(error: float):
+    return f"six states by hand against torch.nn.RNN: largest difference {_power(error)}", HOLDS if error <= 1e-5 else FAILS
+
+
+@claim(5, BOTTLENECK, "An RNN allows no parallelism.", "Appleyard et al. 2016; Martin & Cundy 2018; Feng et al. 2024")
+def _(loop_over_hoisted, loop_over_scan, scan_growth: str):
+    measured = f"step loop ÷ the same RNN with its inputs hoisted: {times(loop_over_hoisted)}; MinGRU's loop ÷ its scan: {times(loop_over_scan)}, whose chain grows like {scan_growth}"
+    helped = loop_over_hoisted.low > 1 or loop_over_scan.low > 1 or scan_growth != "T"
+    return measured, FAILS if helped else HOLDS
+
+
+@claim(7, BOTTLENECK, "GPUs are slow at step-by-step work.", "Appleyard et al. 2016; Pöppel et al. 2024")
+def _(device: str, step_time_growth: float, fused_over_attention):
+    measured = f"time of a step at 16 times the batch: {step_time_growth:.1f}×; fused RNN ÷ fused attention at the largest T: {times(fused_over_attention)} (on {device})"
+    if device != "cuda":
+        return measured + "; no GPU here", UNTESTED
+    return measured, HOLDS if step_time_growth < 2 else FAILS
+
+
+@claim(9, FREE, "All words go through attention and feed-forward layers at the same time.", "Vaswani et al. 2017, Table 1")
+def _(growth_in_T: str, path_1_layer: int, path_4_layers: int):
+    measured = f"longest chain grows like {growth_in_T} with T; one layer {path_1_layer}, four layers {path_4_layers}"
+    if growth_in_T != "1":
+        return measured, FAILS
+    return measured, HOLDS if path_4_layers <= path_1_layer else when("one layer is meant: layers still wait for each other")
+
+
+@claim(10, FREE, "Training needs no earlier time step's result.", "Williams & Zipser 1989; Bengio et al. 2015")
+def _(error: float, T: int):
+    return f"one pass over {T} words against {T} passes over their prefixes: largest difference {_power(error)}", HOLDS if error <= 1e-5 else FAILS
+
+
+@claim(11, FREE, "Every word attends to every other one.", "Vaswani et al. 2017, §3.2.3")
+def _(open_share: float, masked_future: float, masked_share: float):
+    measured = f"outputs that move with an input, of all pairs: {open_share:.0%} without a mask; with a causal mask {masked_share:.0%}, {masked_future:.0%} of the pairs that look ahead"
+    if open_share < 1:
+        return measured, FAILS
+    return measured, when("no mask is used, as in an encoder") if masked_future == 0 else HOLDS
+
+
+@claim(12, FREE, "Queries, keys and values give softmax(QKᵀ/√d)V.", "Vaswani et al. 2017, equation 1")
+def _(error: float):
+    return f"matrices against three nested loops: largest difference {_power(error)}", HOLDS if error <= 1e-5 else FAILS
+
+
+@claim(13, FREE, "Attention makes full use of the processor's cores.", "Dao et al. 2022; Chowdhery et al. 2022, Table 3")
+def _(naive_share: float, fused_share: float, naive_bound: str):
+    measured = f"of the FLOP/s of a large matrix product: attention as matrices {naive_share:.0%} ({naive_bound}-bound), fused {fused_share:.0%}"
+    return measured, HOLDS if min(naive_share, fused_share) >= 0.9 else FAILS
+
+
+@claim(15, FREE, "Training becomes one batch over thousands of words.", "Vaswani et al. 2017, §5.1")
+def _(attention_gain: float, rnn_gain: float, tokens: int):
+    measured = f"words per second at {tokens:,} words a batch ÷ at 32: attention {attention_gain:.1f}×, RNN step loop {rnn_gain:.1f}×"
+    if attention_gain < 1.5:
+        return measured, FAILS
+    return measured, when("it is said of RNNs as well: they gain from batches too") if rnn_gain >= attention_gain else HOLDS
+
+
+@claim(16, TRAINING, "Whole sequences are trained on at once.", "Radford et al. 2018; Williams & Zipser 1989")
+def _(predictions: int, T: int, error: float):
+    measured = f"one causal pass over {T} words gave {predictions} next-word predictions, each the same as from its own prefix (largest difference {_power(error)})"
+    return measured, HOLDS if predictions == T and error <= 1e-5 else FAILS
+
+
+@claim(17, TRAINING, "Q, K, V and the softmax are matrix multiplications.", "Ivanov et al. 2021; Dao et al. 2022")
+def _(product_flops: int, softmax_flops: int, softmax_time_share: float):
+    measured = f"FLOPs in matrix products: projections and scores {product_flops:,}, softmax {softmax_flops:,}; softmax took {softmax_time_share:.0%} of the time"
+    if product_flops == 0:
+        return measured, FAILS
+    return measured, HOLDS if softmax_flops else when("softmax is left out: it is elementwise work bound by memory")
+
+
+@claim(18, TRAINING, "Thousands of words are processed in parallel on a GPU or TPU.", "Williams et al. 2009 (roofline)")
+def _(device: str, saturated_at: int | None, most: int, long_growth: float):
+    place = f"no gain beyond about {saturated_at:,} words a batch" if saturated_at else f"still gaining at {most:,} words a batch"
+    measured = f"on {device}: {place}; doubling a long T took {long_growth:.1f}× the time"
+    if device != "cuda":
+        return measured, UNTESTED
+    return measured, when(f"the batch is under about {saturated_at:,} words; then time grows with it") if saturated_at else HOLDS
+
+
+@claim(19, INFERENCE, "A GPT writes one word at a time.", "Leviathan et al. 2023; Gu et al. 2018")
+def _(tokens: int, forwards: int):
+    return f"{tokens} words took {forwards} forward passes", when("the usual decoding is meant: speculative and parallel decoding exist") if forwards == tokens else FAILS
+
+
+@claim(20, INFERENCE, "A cache of keys and values saves doing past work again.", "Shazeer 2019; Pope et al. 2022")
+def _(error: float, T: int, rerun_over_cached):
+    measured = f"{T} words with the cache and by running the prefix again: outputs differ by at most {_power(error)}; time again ÷ cached {times(rerun_over_cached)}"
+    if error > 1e-4:
+        return measured, FAILS
+    return measured, HOLDS if rerun_over_cached.low > 1 else when("the text is longer than measured here")
+
+
+@claim(21, INFERENCE, "The cache makes a Transformer generate much faster than an RNN.", "Katharopoulos et al. 2020; Gu & Dao 2023, §4.5")
+def _(device: str, lstm_over_cached, T: int, cache_bytes: int, state_bytes: int):
+    measured = f"{T} words at equal parameters, LSTM with its state kept ÷ attention with its cache: {times(lstm_over_cached)}; kept per sequence {state_bytes:,} bytes against {cache_bytes:,} (on {device})"
+    return measured, HOLDS if lstm_over_cached.low >= 2 else FAILS
+
+
+@claim(23, BENEFITS, "It scales to huge data and long sequences.", "Vaswani et al. 2017, Table 1; Tay et al. 2022")
+def _(flops_growth: str, time_factor: float, memory_growth: str):
+    measured = f"attention's FLOPs grow like {flops_growth}, the memory of its score matrix like {memory_growth}; doubling the longest T took {time_factor:.1f}× the time"
+    return measured, when("there is much data, not when one sequence is long") if "T²" in (flops_growth, memory_growth) else HOLDS
+
+
+@claim(25, BENEFITS, "No memory bottleneck: gradients do not vanish.", "Pascanu et al. 2013; Dao et al. 2022")
+def _(attention_gradient: float, rnn_gradient: float, lag: int, memory_growth: str):
+    measured = f"gradient at lag {lag} ÷ at lag 1: attention {_power(attention_gradient)}, tanh RNN {_power(rnn_gradient)}; bytes of attention's score matrix grow like {memory_growth}"
+    if attention_gradient < 0.01 or attention_gradient < 100 * rnn_gradient:
+        return measured, FAILS
+    return measured, when("gradients are meant; its score matrix is a memory bottleneck of its own") if memory_growth == "T²" else HOLDS
+
+
+@claim(37, MASKING, "Training is parallel in encoders and in decoders.", "Vaswani et al. 2017, §3.2.3")
+def _(encoder_growth: str, decoder_growth: str):
+    measured = f"longest chain of a layer grows like {encoder_growth} with T without a mask, {decoder_growth} with a causal mask"
+    return measured, HOLDS if encoder_growth == decoder_growth == "1" else FAILS
+
+
+@claim(38, MASKING, "A decoder's output appears word by word.", "Leviathan et al. 2023")
+def _(tokens: int, forwards: int):
+    return f"{tokens} words took {forwards} passes, each fed the one before", HOLDS if forwards == tokens else FAILS
+
+
+@claim(39, MASKING, "Within one step of inference the work is parallel, and the cache speeds it up.", "Pope et al. 2022")
+def _(read_per_s: float, write_per_s: float, write_batched_per_s: float):
+    measured = f"words per second: reading the prompt {read_per_s:,.0f}, writing one sequence {write_per_s:,.0f}, writing a batch {write_batched_per_s:,.0f}"
+    return measured, HOLDS if read_per_s > 2 * write_per_s and write_batched_per_s > 1.5 * write_per_s else FAILS
+
+
+@claim(40, MASKING, "Caching changes nothing in what is written.", "Shazeer 2019")
+def _(error: float):
+    return f"outputs with and without the cache differ by at most {_power(error)}", HOLDS if error <= 1e-4 else FAILS
+
+
+def _power(value: float) -> str:
+    """1.2e-07 → "under 1e-06": the same text on every machine."""
+    if value == 0:
+        return "0"
+    return f"under 1e{len(f'{1 / value:.0f}') * -1 + 1:+03d}".replace("e+00", "e0") if value < 1 else f"{value:.1g}"

@@ -1,0 +1,73 @@
+"""The step-by-step panel: a slider walks an RNN along a sentence, while attention has it all at once."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+import torch
+from PIL import Image
+
+from course_lib.checks import require, require_int
+from course_lib.drawing import SENTENCE, filmstrip, step_by_step
+from course_lib.models.attention import attention_weights
+from course_lib.panels.base import STYLE, picture
+from course_lib.style import Plot
+
+__all__ = ["StepByStep"]
+
+
+class StepByStep:
+    """A sentence word by word through an RNN, and all at once through attention. The weights are untrained.
+
+    words: 2 to 10 words. Displayed as a live widget, with a filmstrip of all steps as its picture.
+    """
+
+    def __init__(self, words: Sequence[str] = SENTENCE, seed: int = 0):
+        require(2 <= len(words) <= 10, f"words must hold 2 to 10 words, got {len(words)}")
+        self.words = tuple(words)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            query, key = torch.randn(2, len(words), 8)
+        self.weights = attention_weights(query * math.sqrt(2), key)  # (T, T), rows sum to 1
+        self._frames: dict[int, str] = {}
+        T = len(words)
+        self.slider = widgets.IntSlider(value=0, min=0, max=T, description="step", continuous_update=True, layout=widgets.Layout(width="420px"))
+        self.number = widgets.BoundedIntText(value=0, min=0, max=T, description="step (number)", style={"description_width": "110px"}, layout=widgets.Layout(width="190px"))
+        self.play = widgets.Play(value=0, min=0, max=T, interval=900)
+        widgets.link((self.slider, "value"), (self.number, "value"))
+        widgets.jslink((self.play, "value"), (self.slider, "value"))
+        self.image = widgets.HTML().add_class("course-plot")
+        self.status = widgets.HTML().add_class("course-status")
+        row = widgets.HBox([self.play, self.slider, self.number], layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+        self.view = widgets.VBox([widgets.HTML(STYLE), row, self.status, self.image]).add_class("course-panel")
+        self.slider.observe(lambda change: self._show(change["new"]), "value")
+        self._show(0)
+
+    def frame(self, step: int) -> Plot:
+        """The picture after `step` steps, 0 … T."""
+        step = require_int("step", step, least=0)
+        require(step <= len(self.words), f"step must be ≤ {len(self.words)}, got {step}")
+        return step_by_step(self.words, self.weights.tolist(), step)
+
+    def gif(self, path, seconds: float = 0.9) -> None:
+        """Write all steps as a looping GIF, for pages that cannot run widgets."""
+        frames = [Image.open(io.BytesIO(self.frame(step).png(100))).convert("P", palette=Image.Palette.ADAPTIVE, colors=64) for step in range(len(self.words) + 1)]
+        durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(2500 * seconds)]
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True)
+
+    def _show(self, step: int) -> None:
+        if step not in self._frames:
+            self._frames[step] = picture(self.frame(step), 760)
+        self.image.value = self._frames[step]
+        T = len(self.words)
+        done = "nothing has happened yet" if not step else f"the RNN has read {step} of {T} words; attention was done after step 1"
+        self.status.value = f'<div role="status" aria-live="polite">Step {step}: {done}.</div>'
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        strip = filmstrip(self.words, self.weights.tolist())
+        shown, metadata = strip._repr_mimebundle_()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
+        return {"application/vnd.jupyter.widget-view+json": view, **shown}, metadata

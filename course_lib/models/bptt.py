@@ -119,7 +119,7 @@ class GRUSteps(Function):
         hs, Wt = _states(h0, T), W.t()  # (T+1, B, D)
         gates = projected.clone()  # becomes r, z and the candidate's recurrent part  (T, B, 3D)
         gates[..., 2 * D :] = bias_n
-        candidates = projected[..., 2 * D :].contiguous()  # (T, B, D)
+        candidates = projected[..., 2 * D :].clone(memory_format=torch.contiguous_format)  # (T, B, D)
         h = hs.unbind(0)
         both, r, z, u = (part.unbind(0) for part in (gates[..., : 2 * D], *gates.split(D, -1)))
         for t, (gate, n) in enumerate(zip(gates.unbind(0), candidates.unbind(0))):

@@ -16,6 +16,7 @@ weight_ih (G·D, D_in), weight_hh (G·D, D).
 from __future__ import annotations
 
 import math
+from operator import is_
 
 import torch
 from torch import Tensor, nn
@@ -99,7 +100,7 @@ class Recurrent(nn.Module):
 
     def _fused(self, x, state):
         kernel = self.__dict__.get("_kernel")
-        if kernel is None:
+        if kernel is None or not all(map(is_, kernel._flat_weights, self._parameters.values())):  # none yet, or weights replaced
             kernel = self.__dict__["_kernel"] = self._share_weights()  # not a submodule: its weights are ours
         y, state = kernel(x, self._to_library_state(state))
         return y, self._from_library_state(state)
@@ -205,7 +206,7 @@ class LSTM(Recurrent):
         if state is None:
             return self.initial_state(x)
         shape = (x.shape[0], self.D)
-        good = isinstance(state, (tuple, list)) and len(state) == 2 and all(tuple(s.shape) == shape for s in state)
+        good = isinstance(state, (tuple, list)) and len(state) == 2 and all(isinstance(s, Tensor) and tuple(s.shape) == shape for s in state)
         require(good, f"state must be a pair (h, c) of tensors of shape {shape}, got {_describe(state)}")
         return tuple(state)
 

@@ -72,6 +72,7 @@ def attention_by_hand(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | 
             visible = mask is None or bool(mask[t, s])
             weights.append(torch.exp(score) if visible else torch.zeros_like(score))
         total = sum(weights)
+        total = total if total > 0 else 1  # a query that may look at nothing gets zeros
         rows.append(sum(w / total * v for w, v in zip(weights, value)))  # (d,)
     return torch.stack(rows)  # (T, d)
 
@@ -104,8 +105,13 @@ def attention(
         f"query, key and value must have shapes (…, T, d), (…, S, d), (…, S, d), "
         f"got {tuple(query.shape)}, {tuple(key.shape)}, {tuple(value.shape)}",
     )
-    require(mask is None or mask.dtype == torch.bool, f"mask must be boolean, True where a query may look, got {mask.dtype if mask is not None else ''}")
     T, S = query.shape[-2], key.shape[-2]
+    if mask is not None:
+        require(mask.dtype == torch.bool, f"mask must be boolean, True where a query may look, got {mask.dtype}")
+        scores = (*query.shape[:-1], S)
+        fits = mask.ndim <= len(scores) and all(n in (1, wanted) for n, wanted in zip(mask.shape[::-1], scores[::-1]))
+        require(fits, f"mask must be broadcastable to the scores {scores}, got shape {tuple(mask.shape)}")
+        mask = mask if mask.ndim > 1 else mask.expand(T, S)  # the fused kernel wants both axes
     require(not causal or S >= T, f"causal attention needs at least as many keys as queries, got S={S}, T={T}")
     if schedule == "loop":
         return _token_by_token(query, key, value, mask, causal)
@@ -154,8 +160,10 @@ class KVCache:
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         B, H, room, d = self.key.shape
-        new = key.shape[-2]
-        require(key.shape == (B, H, new, d), f"key must have shape ({B}, {H}, T, {d}), got {tuple(key.shape)}")
+        fits = key.ndim == 4 and key.shape[:2] == (B, H) and key.shape[3] == d
+        require(fits, f"key must have shape ({B}, {H}, T, {d}), got {tuple(key.shape)}")
+        require(value.shape == key.shape, f"value must have the key's shape {tuple(key.shape)}, got {tuple(value.shape)}")
+        new = key.shape[2]
         end = self.length + new
         require(end <= room, f"the cache holds T_max = {room} tokens; {self.length} are stored and {new} more do not fit")
         self.key[:, :, self.length : end] = key
@@ -197,6 +205,8 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:  # fmt: skip
         """x (B, T, D) → (B, T, D). With `cache`, x is what follows the tokens stored there."""
         require_sequence("x", x, self.D)
+        if memory is not None:
+            require_sequence("memory", memory, self.D)
         query, key, value = self.project(x, memory)
         if cache is not None:
             key, value = cache.append(key, value)

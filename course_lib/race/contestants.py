@@ -246,7 +246,7 @@ def check_contestant(contestant: Contestant, pass_: str, D: int, H: int, device,
     if pass_ != "generate":
         with torch.no_grad():
             changed = x.clone()
-            changed[:, k:] += 1
+            changed[:, k:] *= -1  # not += 1: a layer norm would take that out again
             error = (contestant.run(layer, changed) - contestant.run(layer, x))[:, :k].abs().max().item()
         if not error <= TOLERANCE[dtype]:
             return f"{contestant.name} looks into the future: an earlier output moved by {error:.1e}"

@@ -87,7 +87,9 @@ def fit(
     require(lr > 0 and math.isfinite(lr), f"lr must be a positive number, got {lr}")
     require(clip is None or clip > 0, f"clip must be positive or None, got {clip}")
     require_choice("decay", decay, ("none", "linear"))
-    low, high = T if isinstance(T, tuple) else (T or task.T,) * 2
+    T = task.T if T is None else T
+    require(not isinstance(T, tuple) or len(T) == 2, f"T must be a length or a range (low, high), got {T}")
+    low, high = T if isinstance(T, tuple) else (T, T)
     require(require_int("T", low) <= require_int("T", high), f"T must be a range (low, high), got {T}")
     if goal is not False and goal is not True:
         task = replace(task, goal=goal)

@@ -95,6 +95,7 @@ def fit(
         task = replace(task, goal=goal)
 
     device = torch.device(device) if device is not None else next(model.parameters()).device
+    require(device.type != "cuda" or torch.cuda.is_available(), "device is cuda, but this machine has no GPU that torch can use")
     model.to(device).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr, betas, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda"))
     generator = torch.Generator().manual_seed(seed)
@@ -107,7 +108,8 @@ def fit(
         torch.manual_seed(seed)
         if checkpoint is not None and Path(checkpoint).exists():
             state |= _load(Path(checkpoint), run, model, optimiser, generator, device)
-        loss_sum, gradient = (torch.tensor(state[key], device=device) for key in ("loss", "gradient"))
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        loss_sum, gradient = (torch.tensor(state[key], device=device, dtype=exact) for key in ("loss", "gradient"))
         step, counted, rows = state["step"], state["counted"], state["rows"]
         began = time.perf_counter() - state["seconds"]
 

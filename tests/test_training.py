@@ -276,6 +276,7 @@ def test_on_a_gpu_too(tmp_path):
         ({"decay": "cosine"}, "decay must be one of none, linear; got 'cosine'"),
         ({"T": (9, 3)}, r"T must be a range \(low, high\), got \(9, 3\)"),
         ({"T": 0}, "T must be ≥ 1, got 0"),
+        pytest.param({"device": "cuda"}, "device is cuda, but this machine has no GPU", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="has one")),
         ({"T": (1, 2, 3)}, r"T must be a length or a range \(low, high\), got \(1, 2, 3\)"),
     ],
 )

@@ -8,6 +8,8 @@ counts grow with T (like T, log T, or not at all), not the raw figures of differ
 
 from __future__ import annotations
 
+import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -48,16 +50,30 @@ class _Tracer(TorchDispatchMode):
         is_view = not func._schema.is_mutable and all(_storage(t) in came_in for t in outs)
         if is_view or not outs and not func._schema.is_mutable:
             return out
-        written = outs + [t for t, spec in zip(args, func._schema.arguments) if spec.is_write and isinstance(t, torch.Tensor)]
-        if not ins or "empty" in func.__name__:  # memory set aside, nothing computed
-            self.depth.update((_storage(t), 0) for t in written)
+        in_place = [arg for arg, spec in zip(args, func._schema.arguments) if spec.is_write]
+        written = outs + [t for t in tree_leaves(in_place) if isinstance(t, torch.Tensor)]
+        if not ins or _takes_no_numbers(func):  # memory set aside, nothing computed
+            self._write(written, 0)
             return out
         depth = 1 + max(self.depth.get(s, 0) for s in came_in)
-        self.depth.update((_storage(t), depth) for t in written)
+        self._write(written, depth)
         self.longest = max(self.longest, depth)
         self.operations += 1
         self.bytes_moved += sum(_nbytes(t) for t in ins) + sum(_nbytes(t) for t in outs)
         return out
+
+    def _write(self, tensors, depth: int) -> None:
+        for tensor in tensors:
+            key = _storage(tensor)
+            if key not in self.depth:  # forget it when it is released: another may come to stand in its place
+                weakref.finalize(tensor.untyped_storage(), self.depth.pop, key, None)
+            self.depth[key] = depth
+
+
+def _takes_no_numbers(func) -> bool:
+    """zeros_like(x), x.new_zeros(…), empty(…): these read a shape, and need not wait for what is in it."""
+    name = func._schema.name.removeprefix("aten::")
+    return name.startswith("new_") or name.endswith("_like") or "empty" in name
 
 
 def _storage(tensor: torch.Tensor) -> int:
@@ -85,13 +101,21 @@ def critical_path(call: Callable) -> int:
     return trace(call).critical_path
 
 
+def _product_flops(total, a, b, *, out_shape=None, **scales) -> int:
+    return 2 * math.prod(a) * b[-1]
+
+
+# FlopCounterMode knows these only in the form that makes a new tensor
+IN_PLACE = {torch.ops.aten.addmm_: _product_flops, torch.ops.aten.baddbmm_: _product_flops}
+
+
 def count_flops(call: Callable) -> int:
     """Floating-point operations of the matrix products and convolutions in `call()`: 2 for a multiply-add.
 
     Elementwise work is left out, as usual. Attention is counted in full, causal or not. What a fused
     recurrent kernel does inside is not seen: count its step loop instead.
     """
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=IN_PLACE)
     with counter, sdpa_kernel(SDPBackend.MATH):
         call()
     return int(counter.get_total_flops())

@@ -122,7 +122,7 @@ def measure_time(
         if budget_s is not None and 5 * block_s > budget_s:
             raise OverBudget(name, 5 * block_s, budget_s)
         if budget_s is not None:
-            rounds = min(rounds, max(5, int(budget_s / block_s)))
+            rounds = int(min(rounds, max(5, budget_s / block_s)))
 
     seconds = {name: [] for name in calls}
     order, shuffle, done = list(calls), random.Random(seed), 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gc
 import math
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ class _Race:
         table = empty_table()
         if self.csv is None:
             return table
-        if self.csv.exists():
+        if os.path.exists(self.csv):  # False, where Path.exists raises, for a name no file can have
             table = load_table(self.csv, {name: self.settings.columns()[name] for name in SETTINGS})
         else:
             save_table(table, self.csv)  # find out now, not after a minute, that it cannot be written
@@ -225,6 +226,10 @@ class _Race:
     def _obstacle(self, contestant: Contestant, T: int, D: int) -> tuple[str, str, float]:
         """Why this contestant must not be launched at T (status, detail), or ("", "") ; and the bytes it would take."""
         s, name = self.settings, contestant.name
+        room, size = available_memory(s.device), s.dtype.itemsize
+        weights = 2 * size * FAMILIES[contestant.family].parameters(D)  # and as much again for their gradients
+        if weights > room / 1.5:
+            return "out of memory", f"not launched: about {weights / 1e9:.1f} GB needed for its weights, {room / 1e9:.1f} GB free", float(weights)
         if name not in self.verdicts:
             self.verdicts[name] = check_contestant(contestant, s.pass_, D, s.heads, s.device, s.dtype)
         if self.verdicts[name]:
@@ -235,8 +240,6 @@ class _Race:
             expected = 5 * seconds * (T / known_T) ** power
             if expected > self.budget_s:
                 return "over budget", f"five runs would take about {expected:.0f} s; the budget is {self.budget_s:g} s", math.nan
-        room = available_memory(s.device)
-        size = s.dtype.itemsize
         if size * s.batch * (64 * T * D + 8 * s.heads * T * T) < 0.1 * room:  # fits many times over
             return "", "", math.nan
         needed = self._estimate(contestant, T, D)
@@ -291,6 +294,6 @@ class _Race:
 def load_race(path: str | Path) -> pd.DataFrame:
     """A race's saved table. Raises InputError when the file is missing, damaged, or something else."""
     path = Path(path)
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"there is no file {path}")
     return load_table(path)

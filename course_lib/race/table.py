@@ -53,6 +53,7 @@ def load_table(path: Path, settings: dict | None = None) -> pd.DataFrame:
     Raises InputError when the file is not such a table, or was measured otherwise.
     """
     try:
+        cut = not path.read_bytes().endswith(b"\n")  # the last row is not whole
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
     except OSError as error:
         raise InputError(f"cannot read the race's CSV {path}: {error.strerror or error}") from None
@@ -60,7 +61,7 @@ def load_table(path: Path, settings: dict | None = None) -> pd.DataFrame:
         raise InputError(f"{path} is not a race's CSV, or it is damaged; move it away or name another file") from None
     numbers = [c for c in COLUMNS if c not in TEXT]
     whole = list(table.columns) == list(COLUMNS) and all(pd.api.types.is_numeric_dtype(table[c]) or table[c].isna().all() for c in numbers)
-    if not whole or table[["contestant", "T", "status"]].isna().any().any():
+    if cut or not whole or table[["contestant", "T", "status", "date", *SETTINGS]].isna().any().any():
         raise InputError(f"{path} is not a race's CSV, or it is damaged; move it away or name another file")
     table[list(TEXT)] = table[list(TEXT)].fillna("").astype(str)
     for name, wanted in (settings or {}).items():

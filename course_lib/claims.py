@@ -8,16 +8,18 @@ Claims are numbered as in the course's list of Part 7; they are told in the cour
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from course_lib.checks import require
+from course_lib.measure import Ratio
 
 __all__ = ["Ledger", "Entry", "HOLDS", "FAILS", "UNTESTED", "when"]
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "cannot be tested"
-COLOURS = {HOLDS: "#00704a", "holds when": "#8a5a00", FAILS: "#b00020", UNTESTED: "#555555"}
+COLOURS = {"holds when": "#8a5a00", HOLDS: "#00704a", FAILS: "#b00020", UNTESTED: "#555555"}
 
 
 def when(condition: str) -> str:
@@ -71,7 +73,11 @@ class Ledger:
     def enter(self, number: int, **measured) -> Entry:
         """Decide claim `number` from its measurements (see `course_lib.claims` for what each rule takes)."""
         require(number in CLAIMS, f"there is no rule for claim {number}; there are rules for {', '.join(map(str, sorted(CLAIMS)))}")
-        entry = Entry(CLAIMS[number], *CLAIMS[number].rule(**measured))
+        if any(isinstance(value, Ratio) and math.isnan(value.median) for value in measured.values()):
+            found = "a contestant could not be timed on this machine (too slow, or too large)", UNTESTED
+        else:
+            found = CLAIMS[number].rule(**measured)
+        entry = Entry(CLAIMS[number], *found)
         self.entries[number] = entry
         return entry
 
@@ -117,6 +123,11 @@ WHAT, BOTTLENECK, FREE, TRAINING, INFERENCE, BENEFITS, MASKING = (
 )  # fmt: skip
 
 
+def grows(order: str) -> str:
+    """A growth in words."""
+    return "does not grow with T" if order == "1" else f"grows like {order}"
+
+
 def times(ratio) -> str:
     return f"{ratio.median:.2g}×" + (" (a tie)" if ratio.tie else "")
 
@@ -131,7 +142,7 @@ def _(path_6: int, path_12: int, rnn_path_6: int, rnn_path_12: int, rnn_over_blo
 
 @claim(3, WHAT, "In an RNN the second word has to wait for the first.", "Martin & Cundy 2018; Feng et al. 2024")
 def _(states_changed: int, T: int, rnn_growth: str, scan_growth: str):
-    measured = f"changing word 1 changed {states_changed} of {T} states; longest chain grows like {rnn_growth} for the tanh RNN, {scan_growth} for MinGRU's scan"
+    measured = f"changing word 1 changed {states_changed} of {T} states; longest chain {grows(rnn_growth)} for the tanh RNN, {grows(scan_growth)} for MinGRU's scan"
     if rnn_growth != "T" or states_changed < T:
         return measured, FAILS
     return measured, HOLDS if scan_growth == "T" else when("the next state is not linear in the last")
@@ -144,7 +155,7 @@ def _(error: float):
 
 @claim(5, BOTTLENECK, "An RNN allows no parallelism.", "Appleyard et al. 2016; Martin & Cundy 2018; Feng et al. 2024")
 def _(loop_over_hoisted, loop_over_scan, scan_growth: str):
-    measured = f"step loop ÷ the same RNN with its inputs hoisted: {times(loop_over_hoisted)}; MinGRU's loop ÷ its scan: {times(loop_over_scan)}, whose chain grows like {scan_growth}"
+    measured = f"step loop ÷ the same RNN with its inputs hoisted: {times(loop_over_hoisted)}; MinGRU's loop ÷ its scan: {times(loop_over_scan)}, whose chain {grows(scan_growth)}"
     helped = loop_over_hoisted.low > 1 or loop_over_scan.low > 1 or scan_growth != "T"
     return measured, FAILS if helped else HOLDS
 
@@ -159,7 +170,7 @@ def _(device: str, step_time_growth: float, fused_over_attention):
 
 @claim(9, FREE, "All words go through attention and feed-forward layers at the same time.", "Vaswani et al. 2017, Table 1")
 def _(growth_in_T: str, path_1_layer: int, path_4_layers: int):
-    measured = f"longest chain grows like {growth_in_T} with T; one layer {path_1_layer}, four layers {path_4_layers}"
+    measured = f"longest chain {grows(growth_in_T)}; one layer {path_1_layer}, four layers {path_4_layers}"
     if growth_in_T != "1":
         return measured, FAILS
     return measured, HOLDS if path_4_layers <= path_1_layer else when("one layer is meant: layers still wait for each other")
@@ -241,13 +252,13 @@ def _(device: str, lstm_over_cached, T: int, cache_bytes: int, state_bytes: int)
 
 @claim(23, BENEFITS, "It scales to huge data and long sequences.", "Vaswani et al. 2017, Table 1; Tay et al. 2022")
 def _(flops_growth: str, time_factor: float, memory_growth: str):
-    measured = f"attention's FLOPs grow like {flops_growth}, the memory of its score matrix like {memory_growth}; doubling the longest T took {time_factor:.1f}× the time"
+    measured = f"attention's FLOPs: {grows(flops_growth)}; memory of its score matrix: {grows(memory_growth)}; doubling the longest T took {time_factor:.1f}× the time"
     return measured, when("there is much data, not when one sequence is long") if "T²" in (flops_growth, memory_growth) else HOLDS
 
 
 @claim(25, BENEFITS, "No memory bottleneck: gradients do not vanish.", "Pascanu et al. 2013; Dao et al. 2022")
 def _(attention_gradient: float, rnn_gradient: float, lag: int, memory_growth: str):
-    measured = f"gradient at lag {lag} ÷ at lag 1: attention {_power(attention_gradient)}, tanh RNN {_power(rnn_gradient)}; bytes of attention's score matrix grow like {memory_growth}"
+    measured = f"gradient at lag {lag} ÷ at lag 1: attention {_power(attention_gradient)}, tanh RNN {_power(rnn_gradient)}; attention's score matrix {grows(memory_growth)}"
     if attention_gradient < 0.01 or attention_gradient < 100 * rnn_gradient:
         return measured, FAILS
     return measured, when("gradients are meant; its score matrix is a memory bottleneck of its own") if memory_growth == "T²" else HOLDS
@@ -255,7 +266,7 @@ def _(attention_gradient: float, rnn_gradient: float, lag: int, memory_growth: s
 
 @claim(37, MASKING, "Training is parallel in encoders and in decoders.", "Vaswani et al. 2017, §3.2.3")
 def _(encoder_growth: str, decoder_growth: str):
-    measured = f"longest chain of a layer grows like {encoder_growth} with T without a mask, {decoder_growth} with a causal mask"
+    measured = f"longest chain of a layer {grows(encoder_growth)} without a mask, {grows(decoder_growth)} with a causal one"
     return measured, HOLDS if encoder_growth == decoder_growth == "1" else FAILS
 
 

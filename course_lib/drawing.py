@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from course_lib.checks import require
 from course_lib.style import INK, MUTED, PARALLEL, SEQUENTIAL, Plot, styled
 
-__all__ = ["SENTENCE", "draw_attention", "draw_rnn", "draw_weights", "filmstrip", "rnn_beside_attention", "step_by_step"]
+__all__ = ["SENTENCE", "draw_attention", "draw_rnn", "draw_weights", "filmstrip", "matrices_beside", "rnn_beside_attention", "step_by_step"]
 
 RADIUS = 0.25  # of a state's circle, where neighbours stand 1 apart
 SENTENCE = ("The", "mat", "rested", "on", "the", "floor")
@@ -101,6 +101,20 @@ def draw_weights(ax, words: Sequence[str], weights, shown: bool = True, numbers:
         for t, row in enumerate(weights):
             for s, weight in enumerate(row):
                 ax.text(s, t, f"{weight:.2f}", ha="center", va="center", fontsize=9, color="white" if weight > 0.55 else INK)
+
+
+@styled
+def matrices_beside(matrices: dict[str, Sequence[Sequence[float]]], words: Sequence[str], numbers: bool = False) -> Plot:
+    """Up to three (T, T) matrices of values 0…1 beside each other: who reads whom. title → matrix."""
+    require(1 <= len(matrices) <= 3, f"matrices must hold 1 to 3, got {len(matrices)}")
+    plot = Plot(6.5, 1.1 + 6.0 / max(2, len(matrices)))
+    axes = plot.subplots(1, len(matrices), squeeze=False)[0]
+    for ax, (title, matrix) in zip(axes, matrices.items()):
+        draw_weights(ax, words, matrix, numbers=numbers)
+        ax.tick_params("x", labelrotation=45)
+        ax.set_title(title, pad=8)
+    plot.alt = "Heat maps, a row for each word that reads and a column for each word read: " + "; ".join(matrices)
+    return plot
 
 
 @styled

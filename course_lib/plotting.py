@@ -13,8 +13,9 @@ from course_lib.measure.counting import growth
 from course_lib.race.contestants import CONTESTANTS
 from course_lib.style import INK, MUTED, Plot, look_of, styled
 
-__all__ = ["race_plot", "speedup_plot", "critical_path_plot", "crossovers", "caption", "label_ends", "log_axes", "seconds_text"]
+__all__ = ["race_plot", "speedup_plot", "critical_path_plot", "crossovers", "caption", "gradient_plot", "label_ends", "log_axes", "seconds_text", "throughput_plot"]
 
+LEAST_GRADIENT = 1e-20  # below it nothing is drawn: float32 could not hold it beside numbers near 1
 PASS_TITLE = {"forward": "One forward pass", "train": "One training step (forward + backward)", "generate": "Generating T tokens, one by one"}
 
 
@@ -139,6 +140,52 @@ def speedup_plot(table: pd.DataFrame, height: float = 3.4) -> Plot:
     label_ends(ax, [*ends, (label, ax.get_xlim()[1], 1.0, look_of(baseline).color)])
     _footer(plot, caption(table))
     plot.alt = f"Line plot: time relative to {label} against sequence length, with a line at 1."
+    return plot
+
+
+@styled
+def throughput_plot(table: pd.DataFrame, height: float = 3.4) -> Plot:
+    """Words per second against words in a batch, B·T; rows of races at several batch sizes."""
+    good = table[table["status"] == "ok"].assign(words=lambda rows: rows["B"] * rows["T"])
+    require(len(good) > 0, "there are no rows to plot yet")
+    plot = Plot(height=height)
+    ax, ends = plot.subplots(), []
+    for name, rows in good.groupby("contestant", sort=False):
+        rate = rows["words"] / rows["median_s"]
+        ax.plot(rows["words"], rate, **look_of(name).line())
+        ends.append((CONTESTANTS[name].label, rows["words"].iloc[-1], rate.iloc[-1], look_of(name).color))
+    ax.margins(y=0.15)
+    log_axes(ax, good["words"], lambda v: f"{v:,.0f}")
+    ax.set_xlabel("words in the batch, B·T")
+    ax.set_ylabel("words per second")
+    ax.set_title(f"More words at once, up to a point (T = {int(good['T'].iloc[0])})")
+    label_ends(ax, ends)
+    _footer(plot, caption(good))
+    plot.alt = "Line plot, log axes: words per second against words in a batch."
+    return plot
+
+
+@styled
+def gradient_plot(by_lag: dict[str, list[float]], height: float = 3.4) -> Plot:
+    """Gradient of the last output in each earlier input, relative to lag 0; name → values at lag 0, 1, 2 …"""
+    require(len(by_lag) > 0, "there are no gradients to plot")
+    plot = Plot(height=height)
+    ax, ends = plot.subplots(), []
+    marks = ("o", "s", "^", "D", "v", "P", "X", "d")
+    for i, (name, values) in enumerate(by_lag.items()):
+        look, values = look_of(name), np.maximum(values, 1e-30)
+        color = look.color if look.color != INK else f"C{i}"
+        every = max(1, len(values) // 8)
+        ax.plot(range(len(values)), values, color=color, marker=marks[i % 8], linestyle=(look.linestyle, "--", "-.", ":")[i % 4], markevery=every)
+        seen = np.flatnonzero(values >= LEAST_GRADIENT)  # a line that leaves the picture is named where it leaves
+        ends.append((CONTESTANTS[name].label if name in CONTESTANTS else name, int(seen[-1]), float(values[seen[-1]]), color))
+    ax.set_yscale("log")
+    ax.set_ylim(max(ax.get_ylim()[0], LEAST_GRADIENT), ax.get_ylim()[1] * 3)
+    ax.set_xlabel("lag: how many steps back the input lies")
+    ax.set_ylabel("gradient ÷ gradient at lag 0")
+    ax.set_title("How much of the past still counts in learning")
+    label_ends(ax, ends)
+    plot.alt = "Line plot, log axis: gradient against lag. " + "; ".join(f"{text}: {value:.0e} at lag {lag}" for text, lag, value, _ in ends)
     return plot
 
 

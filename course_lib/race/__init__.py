@@ -8,11 +8,12 @@ from course_lib.race.run import (
     Stopped,
     load_race,
     race,
+    ratio_at,
     settings_of,
 )
 from course_lib.race.table import COLUMNS
 
 __all__ = [
     "COLUMNS", "CONTESTANTS", "Contestant", "DEFAULT_CONTESTANTS", "DEFAULT_LENGTHS", "FAIRNESS", "PASSES",
-    "RaceSettings", "Stopped", "load_race", "race", "settings_of",
+    "RaceSettings", "Stopped", "load_race", "race", "ratio_at", "settings_of",
 ]  # fmt: skip

@@ -18,6 +18,7 @@ from torch.utils.benchmark import timer as synchronised_clock
 from course_lib.checks import InputError, require, require_choice, require_int
 from course_lib.measure import (
     OverBudget,
+    Ratio,
     available_memory,
     compare,
     device_name,
@@ -99,6 +100,7 @@ def race(
     threads: int | None = None,
     rounds: int = 15,
     budget_s: float = 20.0,
+    baseline: str = "attention-sdpa",
     csv: str | Path | None = None,
     on_row: Callable[[dict], None] | None = None,
     tick: Callable[[float, str], None] | None = None,
@@ -112,7 +114,7 @@ def race(
     budget_s: seconds a contestant may take at one length; what would take longer is a row "over budget".
     csv: file that keeps the rows; an existing one with the same settings is resumed.
     on_row(row), tick(fraction done, what is going on), stop (an Event): for whoever watches.
-    Ratios are time ÷ time of the baseline (attention-sdpa if it runs, else the first contestant), per round.
+    baseline: the contestant whose time the ratios are taken of, round by round (if it does not run: the first).
     A contestant that is wrong, too long or too large is a row with that status, never a crash.
     Raises InputError for anything that cannot be raced.
     """
@@ -125,14 +127,14 @@ def race(
     for T in lengths if fairness == "flops" else lengths[:1]:
         for contestant in field:
             fair_width(contestant, width, heads, T, fairness)
-    run = _Race(settings, field, lengths, require_int("rounds", rounds), budget_s, Path(csv) if csv else None, on_row, tick, stop)
+    run = _Race(settings, field, lengths, require_int("rounds", rounds), budget_s, baseline, Path(csv) if csv else None, on_row, tick, stop)
     return run.go()
 
 
 class _Race:
-    def __init__(self, settings, field, lengths, rounds, budget_s, csv, on_row, tick, stop):
+    def __init__(self, settings, field, lengths, rounds, budget_s, baseline, csv, on_row, tick, stop):
         self.settings, self.field, self.lengths = settings, field, lengths
-        self.rounds, self.budget_s, self.csv = rounds, budget_s, csv
+        self.rounds, self.budget_s, self.baseline, self.csv = rounds, budget_s, baseline, csv
         self.on_row, self.tick, self.stop = on_row, tick, stop
         self.verdicts: dict[str, str | None] = {}  # name → what the gate found
         self.known_s: dict[str, tuple[int, float]] = {}  # name → last length and its median, to foresee the next
@@ -210,7 +212,7 @@ class _Race:
             except OverBudget as error:
                 del calls[error.name]
                 rows.append(self._row(by_name[error.name], T, width_of[error.name], "over budget", str(error), estimate_bytes=estimates[error.name]))
-        baseline = "attention-sdpa" if "attention-sdpa" in timings else next(iter(timings), "")
+        baseline = self.baseline if self.baseline in timings else next(iter(timings), "")
         for name, timing in timings.items():
             self.known_s[name] = T, timing.median_s
             ratio = compare(timing, timings[baseline])
@@ -289,6 +291,13 @@ class _Race:
             raise Stopped
         if self.tick is not None:
             self.tick(fraction, text)
+
+
+def ratio_at(table: pd.DataFrame, contestant: str, T: int) -> Ratio:
+    """How many times the baseline's time a contestant took at T, with its quartiles; NaN where it could not be run."""
+    row = table[(table["contestant"] == contestant) & (table["T"] == T)]
+    require(len(row) == 1, f"{contestant} at T={T} is not in this table")
+    return Ratio(*row[["ratio", "ratio_q1", "ratio_q3"]].iloc[0].astype(float))
 
 
 def load_race(path: str | Path) -> pd.DataFrame:

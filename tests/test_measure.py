@@ -231,7 +231,10 @@ def test_resolve_device(monkeypatch):
     with pytest.raises(InputError, match="sees no CUDA GPU"):
         resolve_device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert resolve_device("auto").type == resolve_device("cuda:0").type == "cuda"
+    with pytest.raises(InputError, match="no device cuda:2; torch sees 2"):
+        resolve_device("cuda:2")
     assert device_name("cpu").strip()
 
 

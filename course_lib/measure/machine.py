@@ -40,6 +40,8 @@ def resolve_device(device: str = "auto") -> torch.device:
         raise InputError(f"device must be auto, cpu or cuda, got {device!r}") from None
     if found.type == "cuda" and not torch.cuda.is_available():
         raise InputError("device cuda was asked for, but torch sees no CUDA GPU here; use --device cpu or auto")
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"there is no device {found}; torch sees {torch.cuda.device_count()} CUDA GPUs here")
     if found.type not in ("cpu", "cuda"):
         raise InputError(f"device must be auto, cpu or cuda, got {device!r}")
     return found

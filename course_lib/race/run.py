@@ -45,6 +45,7 @@ __all__ = ["DEFAULT_CONTESTANTS", "DEFAULT_LENGTHS", "RaceSettings", "Stopped", 
 
 DEFAULT_CONTESTANTS = ("rnn-loop", "rnn-fused", "attention-sdpa")
 DEFAULT_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
+MOST_THREADS = 256  # a library under torch dies, without a word, of very many
 DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in TOLERANCE}
 
 
@@ -83,6 +84,7 @@ def settings_of(batch=8, width=128, heads=4, pass_="forward", fairness="width", 
     name = str(dtype).removeprefix("torch.")
     require_choice("dtype", name, DTYPES)
     threads = torch.get_num_threads() if threads is None else require_int("threads", threads)
+    require(threads <= MOST_THREADS, f"threads must be ≤ {MOST_THREADS}, got {threads}")
     return RaceSettings(batch, width, heads, pass_, fairness, resolve_device(device), DTYPES[name], threads)
 
 

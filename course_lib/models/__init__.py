@@ -2,6 +2,9 @@
 
 from course_lib.models.attention import KVCache, MultiHeadAttention, attention
 from course_lib.models.recurrent import GRU, LSTM, RNN, MinGRU
-from course_lib.models.transformer import Block
+from course_lib.models.transformer import Block, Decoder, Encoder, EncoderDecoder, TransformerConfig
 
-__all__ = ["RNN", "LSTM", "GRU", "MinGRU", "attention", "MultiHeadAttention", "KVCache", "Block"]
+__all__ = [
+    "RNN", "LSTM", "GRU", "MinGRU", "attention", "MultiHeadAttention", "KVCache", "Block",
+    "Encoder", "Decoder", "EncoderDecoder", "TransformerConfig",
+]  # fmt: skip

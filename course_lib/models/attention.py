@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.checks import require, require_choice, require_int, require_sequence
+from course_lib.models.positions import rotate
 
 __all__ = [
     "attention", "attention_by_hand", "attention_weights", "causal_mask", "padding_mask", "window_mask",
@@ -77,12 +78,15 @@ def attention_by_hand(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | 
     return torch.stack(rows)  # (T, d)
 
 
-def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) -> Tensor:
+def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """softmax(Q Kᵀ / √d): query (…, T, d), key (…, S, d) → (…, T, S), each row summing to 1.
 
-    A row that may look at nothing is all zeros (as in SDPA), not a row of NaN.
+    A `bias` (…, T, S) is added to the scores. A row that may look at nothing is all zeros (as in SDPA), not
+    a row of NaN.
     """
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])  # (…, T, S)
+    if bias is not None:
+        scores = scores + bias
     if mask is None:
         return scores.softmax(-1)
     weights = scores.masked_fill(~mask, -math.inf).softmax(-1)
@@ -90,14 +94,16 @@ def attention_weights(query: Tensor, key: Tensor, mask: Tensor | None = None) ->
 
 
 def attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False, schedule: str = "sdpa"
-) -> Tensor:
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, causal: bool = False, schedule: str = "sdpa",
+    bias: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """softmax(Q Kᵀ / √d) V: query (…, T, d), key and value (…, S, d) → (…, T, d).
 
     schedule: "loop" answers one query after the other, as a recurrent network must; "naive" answers all
     at once through the (T, S) matrix of weights; "sdpa" is torch's fused kernel, which never stores that
     matrix (FlashAttention, Dao et al. 2022). All three give the same numbers. `mask` is boolean, True
-    where a query may look; `causal` hides later keys, and both together hide what either hides.
+    where a query may look; `causal` hides later keys, and both together hide what either hides. `bias`
+    (…, T, S) is added to the scores (relative positions).
     """
     require_choice("schedule", schedule, SCHEDULES)
     require(
@@ -114,24 +120,27 @@ def attention(
         mask = mask if mask.ndim > 1 else mask.expand(T, S)  # the fused kernel wants both axes
     require(not causal or S >= T, f"causal attention needs at least as many keys as queries, got S={S}, T={T}")
     if schedule == "loop":
-        return _token_by_token(query, key, value, mask, causal)
-    if causal and schedule == "sdpa" and mask is None and T == S:
+        return _token_by_token(query, key, value, mask, causal, bias)
+    if causal and schedule == "sdpa" and mask is None and bias is None and T == S:
         return F.scaled_dot_product_attention(query, key, value, is_causal=True)
     if causal and T > 1:  # a single newest query sees every key anyway
         past = causal_mask(T, S, query.device)
         mask = past if mask is None else mask & past
     if schedule == "sdpa":
+        if bias is not None:  # the kernel takes one of the two
+            mask = bias if mask is None else bias.masked_fill(~mask, -math.inf)
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    return attention_weights(query, key, mask) @ value  # (…, T, d)
+    return attention_weights(query, key, mask, bias) @ value  # (…, T, d)
 
 
-def _token_by_token(query, key, value, mask, causal):
+def _token_by_token(query, key, value, mask, causal, bias):
     T, S = query.shape[-2], key.shape[-2]
     rows = []
     for t in range(T):
         seen = S - T + t + 1 if causal else S  # keys this query may reach
         allowed = None if mask is None else mask.expand(*mask.shape[:-2], T, S)[..., t : t + 1, :seen]
-        weights = attention_weights(query[..., t : t + 1, :], key[..., :seen, :], allowed)  # (…, 1, seen)
+        added = None if bias is None else bias[..., t : t + 1, :seen]
+        weights = attention_weights(query[..., t : t + 1, :], key[..., :seen, :], allowed, added)  # (…, 1, seen)
         rows.append(weights @ value[..., :seen, :])  # (…, 1, d)
     return torch.cat(rows, -2)  # (…, T, d)
 
@@ -158,6 +167,11 @@ class KVCache:
         B, H, _, d = self.key.shape
         return 2 * B * H * self.length * d * self.key.element_size()
 
+    def reorder(self, rows: Tensor) -> None:
+        """Let sequence b go on from the past of sequence rows[b] (beam search)."""
+        past = (slice(None), slice(None), slice(self.length))
+        self.key[past], self.value[past] = self.key[past][rows], self.value[past][rows]
+
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         B, H, room, d = self.key.shape
         fits = key.ndim == 4 and key.shape[:2] == (B, H) and key.shape[3] == d
@@ -173,53 +187,81 @@ class KVCache:
 
 
 class MultiHeadAttention(nn.Module):
-    """H attentions side by side, each in its own D/H-wide view of the tokens. Vaswani et al. 2017, §3.2.2.
+    """H attentions side by side, each in its own d-wide view of the tokens. Vaswani et al. 2017, §3.2.2.
 
     x (B, T, D) → (B, T, D). With `memory` (B, S, D) the keys and values come from there instead
-    (cross-attention). One product makes queries, keys and values together.
+    (cross-attention). One product makes queries, keys and values together. d is D/H unless given.
+    H_kv < H: groups of H/H_kv query heads share one head of keys and values, and the cache shrinks by as
+    much (H_kv = 1: Shazeer 2019; groups: Ainslie et al. 2023).
     """
 
-    def __init__(self, D: int, H: int, bias: bool = True, device=None, dtype=None):
+    def __init__(self, D: int, H: int, bias: bool = True, device=None, dtype=None, *, H_kv: int | None = None, d: int | None = None):
         super().__init__()
         self.D, self.H = require_int("D", D), require_int("H", H)
-        require(D % H == 0, f"D must be divisible by H, got D={D}, H={H}")
-        self.query_key_value = nn.Linear(D, 3 * D, bias, device, dtype)
-        self.out = nn.Linear(D, D, bias, device, dtype)
+        self.H_kv = H if H_kv is None else require_int("H_kv", H_kv)
+        require(d is not None or D % H == 0, f"D must be divisible by H, got D={D}, H={H}")
+        require(H % self.H_kv == 0, f"H must be divisible by H_kv, got H={H}, H_kv={H_kv}")
+        self.d = D // H if d is None else require_int("d", d)
+        self.rows = (self.H * self.d, self.H_kv * self.d, self.H_kv * self.d)  # of queries, keys, values
+        self.query_key_value = nn.Linear(D, sum(self.rows), bias, device, dtype)
+        self.out = nn.Linear(self.H * self.d, D, bias, device, dtype)
 
     def heads(self, x: Tensor) -> Tensor:
         """(B, T, n·d) → (B, n, T, d): cut the width into heads."""
-        return x.unflatten(-1, (-1, self.D // self.H)).transpose(1, 2)
+        return x.view(*x.shape[:2], -1, self.d).transpose(1, 2)
 
-    def project(self, x: Tensor, memory: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """What each token looks for, offers, and gives: query (B, H, T, d), key and value (B, H, S, d)."""
+    def project(self, x: Tensor, memory: Tensor | tuple | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """What each token looks for, offers, and gives: query (B, H, T, d), key and value (B, H_kv, S, d)."""
         if memory is None:
-            return self.heads(self.query_key_value(x)).chunk(3, 1)  # each (B, H, T, d)
+            # split, then cut into heads: the gradients then come back as rows that one copy joins
+            query, key, value = self.query_key_value(x).split(self.rows, -1)
+            return self.heads(query), self.heads(key), self.heads(value)
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
-        b_q, b_kv = (None, None) if bias is None else bias.split((self.D, 2 * self.D))
-        query = self.heads(F.linear(x, weight[: self.D], b_q))  # (B, H, T, d)
-        return query, *self.heads(F.linear(memory, weight[self.D :], b_kv)).chunk(2, 1)  # (B, H, S, d)
+        n = self.rows[0]
+        query = self.heads(F.linear(x, weight[:n], None if bias is None else bias[:n]))  # (B, H, T, d)
+        return query, *(memory if isinstance(memory, tuple) else self.remember(memory))
+
+    def remember(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (B, H_kv, S, d) of a memory (B, S, D), made once for all the queries to come."""
+        require_sequence("memory", memory, self.D)
+        weight, bias = self.query_key_value.weight, self.query_key_value.bias
+        n = self.rows[0]
+        key, value = F.linear(memory, weight[n:], None if bias is None else bias[n:]).chunk(2, -1)
+        return self.heads(key), self.heads(value)
 
     def forward(
-        self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None, causal: bool = False,
-        cache: KVCache | None = None, schedule: str = "sdpa",
+        self, x: Tensor, memory: Tensor | tuple | None = None, mask: Tensor | None = None, causal: bool = False,
+        cache: KVCache | None = None, schedule: str = "sdpa", rotary: tuple[Tensor, Tensor] | None = None,
+        bias: Tensor | None = None, head_mask: Tensor | None = None, record: list | None = None,
     ) -> Tensor:  # fmt: skip
-        """x (B, T, D) → (B, T, D). With `cache`, x is what follows the tokens stored there."""
+        """x (B, T, D) → (B, T, D). With `cache`, x is what follows the tokens stored there.
+
+        rotary   cos and sin that turn queries and keys      bias     (H, T, S), added to the scores
+        head_mask   (H,), a factor for each head's answer: 0 takes the head out
+        record   a list: the weights (B, H, T, S) are appended to it
+        """
         require_sequence("x", x, self.D)
-        if memory is not None:
-            require_sequence("memory", memory, self.D)
         query, key, value = self.project(x, memory)
+        if rotary is not None:
+            query, key = rotate(query, rotary), rotate(key, rotary)
         if cache is not None:
             key, value = cache.append(key, value)
-        y = attention(query, key, value, mask, causal, schedule)  # (B, H, T, d)
+        if self.H_kv < self.H:
+            key, value = (z.repeat_interleave(self.H // self.H_kv, 1) for z in (key, value))  # (B, H, S, d)
+        y = attention(query, key, value, mask, causal, schedule, bias)  # (B, H, T, d)
+        if record is not None:
+            past = causal_mask(x.shape[1], key.shape[2], x.device) if causal else None
+            both = past if mask is None else mask if past is None else mask & past
+            record.append(attention_weights(query, key, both, bias))
+        if head_mask is not None:
+            y = y * head_mask[:, None, None]
         return self.out(y.transpose(1, 2).flatten(2))  # (B, T, D)
 
     def weights(self, x: Tensor, memory: Tensor | None = None, mask: Tensor | None = None, causal: bool = False) -> Tensor:
         """Who looks at whom, for heat maps: (B, H, T, S), each row summing to 1."""
-        query, key, _ = self.project(x, memory)
-        if causal:
-            past = causal_mask(query.shape[2], key.shape[2], x.device)
-            mask = past if mask is None else mask & past
-        return attention_weights(query, key, mask)
+        record: list[Tensor] = []
+        self(x, memory, mask, causal, record=record)
+        return record[0]
 
     @classmethod
     def from_torch(cls, module: nn.MultiheadAttention) -> MultiHeadAttention:

@@ -292,7 +292,7 @@ class Writer:
             if bool(mask.all()):
                 mask = None
             else:
-                order = mask.long().argsort(1, stable=True)  # padding first; the tokens keep their order
+                order = mask.long().argsort(dim=1, stable=True)  # padding first; the tokens keep their order
                 ids, mask = ids.gather(1, order), mask.bool().gather(1, order)
         return _Text(self, ids, mask, max_new_tokens, use_cache)
 

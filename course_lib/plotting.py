@@ -41,7 +41,8 @@ def crossovers(table: pd.DataFrame, slow: str, fast: str) -> list[float]:
         return []
     times = times[[slow, fast]].dropna()
     T, gap = np.log2(times.index.to_numpy(float)), np.log(times[slow] / times[fast]).to_numpy()
-    turns = np.flatnonzero(np.sign(gap[:-1]) * np.sign(gap[1:]) < 0)
+    side = pd.Series(np.sign(gap)).replace(0, np.nan).ffill().to_numpy()  # equal times: still on the side it came from
+    turns = np.flatnonzero(side[:-1] * side[1:] < 0)
     return [float(2 ** (T[i] + (T[i + 1] - T[i]) * gap[i] / (gap[i] - gap[i + 1]))) for i in turns]
 
 
@@ -52,6 +53,8 @@ def log_axes(ax, lengths, y_text) -> None:
     ax.set_xticks(sorted(set(lengths)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{int(round(v)):,}"))
     ax.xaxis.set_minor_locator(NullLocator())
+    if not ax.lines:  # nothing could be run: any scale will do
+        ax.set_ylim(1e-3, 1)
     low, high = ax.get_ylim()
     ax.yaxis.set_major_locator(LogLocator(10, (1.0,) if high / low > 1e3 else (1.0, 2.0, 5.0), numticks=20))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: y_text(v)))
@@ -77,7 +80,7 @@ def label_ends(ax, ends: list[tuple[str, float, float, str]], gap: float = 0.062
     for (text, x, y, color), at in zip(ends, place):
         ax.annotate(
             text, (x, y), (1.03, at), textcoords="axes fraction", color=color, va="center", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3},
+            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)},
         )  # fmt: skip
 
 
@@ -89,6 +92,21 @@ def _draw_lines(ax, table, column, low, high):
         ax.plot(rows["T"], rows[column], **look.line())
         ends.append((CONTESTANTS[name].label, rows["T"].iloc[-1], rows[column].iloc[-1], look.color))
     return ends
+
+
+def _mark_failures(ax, table):
+    """Crosses at the top where a contestant could not be run, a row each, with its name and what went wrong."""
+    lengths, bad = sorted(set(table["T"])), table[table["status"] != "ok"]
+    for i, (name, rows) in enumerate(bad.groupby("contestant", sort=False)):
+        y, look, T = 0.97 - 0.07 * i, look_of(name), sorted(rows["T"])
+        ax.plot(T, [y] * len(T), "x", color=look.color, transform=ax.get_xaxis_transform(), ms=7, mew=2, clip_on=False)
+        text = f"{CONTESTANTS[name].label}: {', '.join(dict.fromkeys(rows['status']))}"
+        late = T[0] > lengths[len(lengths) // 2]  # then there is room on the left
+        ax.annotate(
+            text, (T[0] if late else T[-1], y), (-8 if late else 8, 0), xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+            ha="right" if late else "left", va="center", fontsize=9, color=look.color,
+            bbox={"fc": "white", "ec": "none", "pad": 1, "alpha": 0.8},
+        )  # fmt: skip
 
 
 @styled
@@ -111,10 +129,7 @@ def race_plot(table: pd.DataFrame, prediction: str | None = None, height: float 
         times = good[good["contestant"] == name].sort_values("T")
         y = np.exp(np.interp(np.log(T), np.log(times["T"]), np.log(times["median_s"])))
         ax.plot(T, y, "o", ms=10, mfc="none", mec=INK, mew=1.2, zorder=5)
-    for status, rows in table[table["status"] != "ok"].groupby("status"):
-        for name, T in zip(rows["contestant"], rows["T"]):
-            ax.plot(T, 0.97, "x", color=look_of(name).color, transform=ax.get_xaxis_transform(), ms=7, mew=2, clip_on=False)
-            ax.annotate(status, (T, 0.97), (0, -12), xycoords=ax.get_xaxis_transform(), textcoords="offset points", ha="center", fontsize=9, color=look_of(name).color)
+    _mark_failures(ax, table)
     label_ends(ax, ends)
     _footer(plot, _meetings_text(table), f"Your guess: {prediction}" if prediction else "", caption(table))
     plot.alt = f"Line plot, log axes: {PASS_TITLE[first['pass']].lower()}, time against sequence length. " + _ends_text(good)

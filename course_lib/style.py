@@ -11,6 +11,8 @@ from pathlib import Path
 
 import matplotlib.style
 from matplotlib.figure import Figure
+from PIL import Image
+from PIL import Image
 
 __all__ = ["Plot", "styled", "Look", "look_of", "INK", "MUTED", "SEQUENTIAL", "PARALLEL"]
 
@@ -62,7 +64,9 @@ class Plot(Figure):
         buffer = io.BytesIO()
         with _drawing, matplotlib.style.context(STYLE):
             self.savefig(buffer, format="png", dpi=dpi, facecolor="white")
-        return buffer.getvalue()
+        small = io.BytesIO()  # 256 colours are enough for a plot, in a third of the bytes
+        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png")
+        return small.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         width = round(self.get_figwidth() * 100)

@@ -12,7 +12,6 @@ from pathlib import Path
 import matplotlib.style
 from matplotlib.figure import Figure
 from PIL import Image
-from PIL import Image
 
 __all__ = ["Plot", "styled", "Look", "look_of", "INK", "MUTED", "SEQUENTIAL", "PARALLEL"]
 

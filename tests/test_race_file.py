@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 
 import pytest
 
@@ -161,7 +160,7 @@ def test_places_where_no_file_can_be(tmp_path, monkeypatch):
     def refused(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "mkstemp", refused)  # root may write everywhere, so the refusal is made up
+    monkeypatch.setattr(os, "replace", refused)  # root may write everywhere, so the refusal is made up
     with pytest.raises(InputError, match="cannot write the race's CSV .*: Permission denied"):
         race(NAMES, [4], csv=tmp_path / "race.csv", **TINY)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]

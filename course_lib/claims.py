@@ -73,8 +73,9 @@ class Ledger:
     def enter(self, number: int, **measured) -> Entry:
         """Decide claim `number` from its measurements (see `course_lib.claims` for what each rule takes)."""
         require(number in CLAIMS, f"there is no rule for claim {number}; there are rules for {', '.join(map(str, sorted(CLAIMS)))}")
-        if any(isinstance(value, Ratio) and math.isnan(value.median) for value in measured.values()):
-            found = "a contestant could not be timed on this machine (too slow, or too large)", UNTESTED
+        numbers = (getattr(value, "median", value) for value in measured.values() if isinstance(value, (Ratio, float)))
+        if any(math.isnan(number) for number in numbers):
+            found = "a contestant could not be measured on this machine (too slow, or too large)", UNTESTED
         else:
             found = CLAIMS[number].rule(**measured)
         entry = Entry(CLAIMS[number], *found)

@@ -207,7 +207,7 @@ def test_a_tensor_too_many_too_few_or_of_another_shape(gpt2, change, message):
         ({"n_embd": "8"}, "D must be an integer, got '8'"),
         ({"n_head": 3}, "D must be divisible by H"),
         ({"n_layer": 10**12}, "claims 1000000000000 layers, and the file has only 28 tensors"),
-        ({"n_positions": 10**12}, "claims a context of 1000000000000 tokens"),
+        ({"n_positions": 10**12}, r"'wpe\.weight' has shape \(12, 8\)"),
         ({"vocab_size": 10**15}, r"'wte\.weight' has shape \(40, 8\)"),
         ({"layer_norm_epsilon": "small"}, "config.json holds a value of the wrong kind"),
         ({"activation_function": "swish"}, "the activation 'swish' is not one of gelu"),
@@ -220,6 +220,15 @@ def test_a_config_that_cannot_be(gpt2, change, message):
     facts = {k: v for k, v in (facts | change).items() if v is not None}
     with pytest.raises(InputError, match=message):
         load(write(facts=facts))
+
+
+def test_a_llama_that_claims_a_context_no_memory_holds(gpt2):
+    write, tensors, _ = gpt2
+    facts = {"model_type": "llama", "vocab_size": V, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8}
+    with pytest.raises(InputError, match="claims a context of 1000000000 tokens with heads of width 4, too much"):
+        load(write(facts=facts | {"max_position_embeddings": 10**9}))
+    with pytest.raises(InputError, match=r"lacks the tensor 'embed_tokens\.weight' of shape \(40, 8\)"):
+        load(write(facts=facts | {"max_position_embeddings": 10}))
 
 
 @given(st.data())

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from course_lib.checks import InputError
 from course_lib.models import Block, Decoder, Encoder, EncoderDecoder, KVCache, TransformerConfig
+from course_lib.models.config import ACTIVATIONS, NORM_KINDS, NORMS, POSITIONS
 from course_lib.models.positions import RelativeBias, Rotary, relative_buckets, rotate, sinusoids
-from course_lib.models.transformer import ACTIVATIONS, NORM_KINDS, NORMS, POSITIONS
 
 V, T = 17, 9
 

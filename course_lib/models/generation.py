@@ -57,19 +57,19 @@ def one_token(block, cache: KVCache) -> Callable:
     (B, 1, 1, S) or the bias (H, 1, S) of all layers. Hooks on the block's modules do not fire.
     """
     a, first, second, pre = block.attention, block.feed_forward[0], block.feed_forward[2], block.norm == "pre"
-    norm, last_norm, change = _bare(block.attention_norm), _bare(block.feed_forward_norm), block.feed_forward[1].forward
+    norm, last_norm, change = block.attention_norm.forward, block.feed_forward_norm.forward, block.feed_forward[1].forward
     W_in, b_in, W_out, b_out = a.query_key_value.weight, a.query_key_value.bias, a.out.weight, a.out.bias
     W_1, b_1, W_2, b_2 = first.weight, first.bias, second.weight, second.bias
-    H, H_kv, d, turned = a.H, a.H_kv, a.d, (a.H + a.H_kv, a.H_kv)
-    keys, values = cache.key, cache.value
+    H, H_kv, d, keys, values = a.H, a.H_kv, a.d, cache.key, cache.value
     B = len(keys)
 
     def step(x: Tensor, seen: Tensor | None, rotary: tuple | None, memory: tuple | None, memory_mask: Tensor | None) -> Tensor:
         made = F.linear(norm(x) if pre else x, W_in, b_in).view(B, -1, 1, d)  # (B, H + 2·H_kv, 1, d)
-        both, value = made.split(turned, 1)
-        if rotary is not None:
-            both = rotate(both, rotary)  # queries and keys in one go
-        query, key = both.split((H, H_kv), 1)
+        if rotary is None:
+            query, key, value = made.split((H, H_kv, H_kv), 1)
+        else:
+            both, value = made.split((H + H_kv, H_kv), 1)
+            query, key = rotate(both, rotary).split((H, H_kv), 1)  # queries and keys in one go
         n = cache.length
         cache.length = S = n + 1
         keys[:, :, n:S], values[:, :, n:S] = key, value
@@ -86,13 +86,6 @@ def one_token(block, cache: KVCache) -> Callable:
         return x if pre else last_norm(x)
 
     return step
-
-
-def _bare(norm: torch.nn.Module) -> Callable[[Tensor], Tensor]:
-    shape, weight, eps, bias = norm.normalized_shape, norm.weight, norm.eps, getattr(norm, "bias", None)
-    if isinstance(norm, torch.nn.LayerNorm):
-        return lambda x: F.layer_norm(x, shape, weight, bias, eps)
-    return lambda x: F.rms_norm(x, shape, weight, eps)
 
 
 class _Text:
@@ -189,7 +182,7 @@ class Writer:
             training = self.training
             tokens = self.eval()._beams(num_beams, length_penalty, *arguments).clone().unbind(1)
             self.train(training)
-        prompt = ids if not hasattr(self, "encoder") else _start(start, ids)
+        prompt = ids if not hasattr(self, "encoder") else _prompt(start, ids)
         return torch.cat((prompt, torch.stack(tokens, 1)), 1)  # (B, T + new)
 
     def stream(self, *args, **kwargs) -> Iterator[Tensor]:
@@ -283,7 +276,7 @@ class Writer:
         _check(ids, mask, (encoder or self).config.V)
         require(all(0 <= t < c.V for t in stop_tokens), f"stop_tokens must lie in 0…{c.V - 1}, got {list(stop_tokens)}")
         if encoder is not None:
-            prompt = _start(start, ids)
+            prompt = _prompt(start, ids)
             _check(prompt, None, c.V)
             _room(c, prompt.shape[1], max_new_tokens)
             return _Text(self.decoder, prompt, None, max_new_tokens, use_cache, encoder(ids, mask), mask)
@@ -297,7 +290,7 @@ class Writer:
         return _Text(self, ids, mask, max_new_tokens, use_cache)
 
 
-def _start(start: int | Tensor, source: Tensor) -> Tensor:
+def _prompt(start: int | Tensor, source: Tensor) -> Tensor:
     return start if isinstance(start, Tensor) else source.new_full((len(source), 1), start)
 
 

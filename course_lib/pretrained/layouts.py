@@ -11,18 +11,25 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from course_lib.checks import require
+from course_lib.checks import InputError, require
 from course_lib.models import Decoder, Encoder, EncoderDecoder, TransformerConfig
 
-__all__ = ["LAYOUTS", "Layout", "LLAMA_GGUF"]
+__all__ = ["LAYOUTS", "LLAMA_GGUF", "Facts", "Layout"]
+
+
+class Facts(dict):
+    """A config.json; what it does not say is told in one sentence."""
+
+    def __missing__(self, key: str):
+        raise InputError(f"config.json does not say {key!r}")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One family. `change(ours, i, tensor, config)` turns the i-th tensor that makes up `ours` into our convention."""
+    """One family. `change(ours, i, tensor, config, facts)` turns the i-th tensor that makes up `ours` into our convention."""
 
     build: type
-    read: Callable[[dict, set], tuple[TransformerConfig, dict]]  # config.json, tensor names → ours, what `change` must know
+    read: Callable[[Facts, set], TransformerConfig]  # from config.json and the tensors' names
     names: dict[str, tuple[str, ...]]
     prefix: str = ""  # some files put it before every name
     copies: dict[str, str] = field(default_factory=dict)  # theirs → ours, when a file holds the same matrix twice
@@ -31,11 +38,6 @@ class Layout:
 
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "relu": "relu"}
-
-
-def _need(facts: dict, key: str):
-    require(key in facts, f"config.json does not say {key!r}")
-    return facts[key]
 
 
 def _refuse(facts: dict, **usual) -> None:
@@ -54,13 +56,12 @@ def _activation(name: str, known: dict = ACTIVATIONS) -> str:
 
 def _bert(facts, tensors):
     _refuse(facts, position_embedding_type="absolute", is_decoder=False, add_cross_attention=False)
-    need = lambda key: _need(facts, key)  # noqa: E731
     return TransformerConfig(
-        V=need("vocab_size"), D=need("hidden_size"), N=need("num_hidden_layers"), H=need("num_attention_heads"),
-        T_max=need("max_position_embeddings"), D_ff=need("intermediate_size"), norm="post", embedding_norm=True,
+        V=facts["vocab_size"], D=facts["hidden_size"], N=facts["num_hidden_layers"], H=facts["num_attention_heads"],
+        T_max=facts["max_position_embeddings"], D_ff=facts["intermediate_size"], norm="post", embedding_norm=True,
         eps=facts.get("layer_norm_eps", 1e-12), activation=_activation(facts.get("hidden_act", "gelu")),
         token_types=facts.get("type_vocab_size", 2), dropout=facts.get("hidden_dropout_prob", 0.1),
-    ), {}  # fmt: skip
+    )  # fmt: skip
 
 
 _LAYER = "encoder.layer.*."
@@ -88,12 +89,11 @@ BERT = Layout(
 
 def _gpt2(facts, tensors):
     _refuse(facts, scale_attn_weights=True, scale_attn_by_inverse_layer_idx=False, add_cross_attention=False)
-    need = lambda key: _need(facts, key)  # noqa: E731
     return TransformerConfig(
-        V=need("vocab_size"), D=need("n_embd"), N=need("n_layer"), H=need("n_head"), T_max=need("n_positions"),
+        V=facts["vocab_size"], D=facts["n_embd"], N=facts["n_layer"], H=facts["n_head"], T_max=facts["n_positions"],
         D_ff=facts.get("n_inner"), eps=facts.get("layer_norm_epsilon", 1e-5), dropout=facts.get("resid_pdrop", 0.1),
         activation=_activation(facts.get("activation_function", "gelu_new")), tied_head=facts.get("tie_word_embeddings", True),
-    ), {}  # fmt: skip
+    )  # fmt: skip
 
 
 def _transpose(ours, i, tensor, config, facts):
@@ -126,17 +126,16 @@ GPT2 = Layout(
 
 def _llama(facts, tensors):
     _refuse(facts, hidden_act="silu", rope_scaling=None, attention_bias=False, mlp_bias=False)
-    need = lambda key: _need(facts, key)  # noqa: E731
     rotary = facts.get("rope_parameters") or {}
     require(isinstance(rotary, dict), f"config.json gives rope_parameters as {rotary!r}, not as a table")
     _refuse(rotary, rope_type="default")
     return TransformerConfig(
-        V=need("vocab_size"), D=need("hidden_size"), N=need("num_hidden_layers"), H=need("num_attention_heads"),
-        H_kv=facts.get("num_key_value_heads"), d=facts.get("head_dim"), D_ff=need("intermediate_size"),
-        T_max=need("max_position_embeddings"), eps=facts.get("rms_norm_eps", 1e-6), norm_kind="rms", activation="swiglu",
+        V=facts["vocab_size"], D=facts["hidden_size"], N=facts["num_hidden_layers"], H=facts["num_attention_heads"],
+        H_kv=facts.get("num_key_value_heads"), d=facts.get("head_dim"), D_ff=facts["intermediate_size"],
+        T_max=facts["max_position_embeddings"], eps=facts.get("rms_norm_eps", 1e-6), norm_kind="rms", activation="swiglu",
         positions="rotary", rotary_base=facts.get("rope_theta") or rotary.get("rope_theta", 10_000.0), bias=False,
         tied_head=facts.get("tie_word_embeddings", False),
-    ), {}  # fmt: skip
+    )  # fmt: skip
 
 
 LLAMA = Layout(
@@ -187,24 +186,24 @@ LLAMA_GGUF = Layout(
 
 
 def _t5(facts, tensors):
-    need = lambda key: _need(facts, key)  # noqa: E731
     kind = facts.get("feed_forward_proj", "relu")
-    N = need("num_layers")
+    N = facts["num_layers"]
     _refuse(facts, num_decoder_layers=N)
     return TransformerConfig(
-        V=need("vocab_size"), D=need("d_model"), N=N, H=need("num_heads"), d=need("d_kv"), D_ff=need("d_ff"),
+        V=facts["vocab_size"], D=facts["d_model"], N=N, H=facts["num_heads"], d=facts["d_kv"], D_ff=facts["d_ff"],
         eps=facts.get("layer_norm_epsilon", 1e-6), norm_kind="rms", bias=False, positions="relative",
         activation=_activation(kind, {"relu": "relu", "gated-gelu": "geglu"}), dropout=facts.get("dropout_rate", 0.1),
         buckets=facts.get("relative_attention_num_buckets", 32), reach=facts.get("relative_attention_max_distance", 128),
         tied_head="lm_head.weight" not in tensors,
-    ), {"scaled": facts.get("scale_decoder_outputs", facts.get("tie_word_embeddings", True))}  # fmt: skip
+    )  # fmt: skip
 
 
 def _scales(ours, i, tensor, config, facts):
     """T5 divides no score by √d, and (v1.0) the last hidden state by √D: both go into the weights before."""
     if ours.endswith("query_key_value") and i == 0:
         return tensor * config.head_width**0.5
-    return tensor * config.D**-0.5 if ours == "decoder.last_norm" and facts["scaled"] else tensor
+    scaled = facts.get("scale_decoder_outputs", facts.get("tie_word_embeddings", True))
+    return tensor * config.D**-0.5 if ours == "decoder.last_norm" and scaled else tensor
 
 
 def _t5_names(side: str, gated: bool) -> dict[str, tuple[str, ...]]:

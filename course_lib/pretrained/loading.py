@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from course_lib import data
 from course_lib.checks import InputError, require, require_choice
 from course_lib.models import EncoderDecoder
-from course_lib.pretrained.layouts import LAYOUTS, Layout
+from course_lib.pretrained.layouts import LAYOUTS, Facts, Layout
 from course_lib.pretrained.text import read_gguf, read_tokenizer
 
 __all__ = ["load"]
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
-LONGEST = 1 << 20  # tokens: beyond any real context, and tables of positions still fit in memory
+LARGEST = 1 << 26  # numbers in a table of positions: four times Llama 3.1's
 
 
 def load(name: str | Path, dtype: torch.dtype = torch.float32):
@@ -63,12 +63,13 @@ def _fill(layout: Layout, facts: dict, shapes: Mapping, get: Callable[[str], Ten
         require(short not in theirs, f"the file holds both {theirs.get(short)!r} and {full!r}")
         theirs[short] = full
     try:
-        config, known = layout.read(facts, set(theirs))
+        config = layout.read(Facts(facts), set(theirs))
     except TypeError as error:
         raise InputError(f"config.json holds a value of the wrong kind ({error})") from None
     # before anything is built: a config may claim what no memory holds
     require(len(theirs) >= config.N, f"config.json claims {config.N} layers, and the file has only {len(theirs)} tensors")
-    require(config.T_max <= LONGEST, f"config.json claims a context of {config.T_max} tokens; at most {LONGEST} can be right")
+    size = config.T_max * config.head_width if config.positions == "rotary" else 0
+    require(size <= LARGEST, f"config.json claims a context of {config.T_max} tokens with heads of width {config.head_width}, too much for a table of positions")
     with torch.device("meta"):
         model = layout.build(config)
     state, used = {}, set()
@@ -85,7 +86,7 @@ def _fill(layout: Layout, facts: dict, shapes: Mapping, get: Callable[[str], Ten
             require(tensor.is_floating_point(), f"the tensor {source!r} holds {tensor.dtype}, not floating-point numbers")
             # turned into our convention first; a transposed shape is therefore told as ours
             good = tensor.ndim == len(wanted)
-            tensor = layout.change(pattern, i, tensor.to(torch.float32), config, known) if good else tensor
+            tensor = layout.change(pattern, i, tensor.to(torch.float32), config, facts) if good else tensor
             require(tuple(tensor.shape) == wanted, f"the tensor {source!r} has shape {tuple(tensor.shape)}, where {own} needs {wanted}")
             pieces.append(tensor)
             used.add(source)

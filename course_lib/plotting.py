@@ -131,7 +131,7 @@ def race_plot(table: pd.DataFrame, prediction: str | None = None, height: float 
         ax.plot(T, y, "o", ms=10, mfc="none", mec=INK, mew=1.2, zorder=5)
     _mark_failures(ax, table)
     label_ends(ax, ends)
-    _footer(plot, _meetings_text(table), f"Your guess: {prediction}" if prediction else "", caption(table))
+    _footer(plot, _meetings_text(table), f"Your guess: {prediction}" if prediction else "", caption(table), room=3)
     plot.alt = f"Line plot, log axes: {PASS_TITLE[first['pass']].lower()}, time against sequence length. " + _ends_text(good)
     return plot
 
@@ -257,7 +257,9 @@ def _meetings_text(table) -> str:
     return textwrap.fill(f"Circles: changes places with fused attention: {found}.", 92) if found else ""
 
 
-def _footer(plot, *lines):
+def _footer(plot, *lines, room: int = 1):
+    """Lines below the plot. `room` lines are kept even when there are fewer: a live plot must not change its height."""
     text = "\n".join(line for line in lines if line)
-    plot.set_figheight(plot.get_figheight() + 0.16 * text.count("\n"))
-    plot.supxlabel(text, fontsize=9, color=MUTED, x=0.01, ha="left")
+    missing = max(0, room - 1 - text.count("\n"))
+    plot.set_figheight(plot.get_figheight() + 0.16 * (text.count("\n") + missing))
+    plot.supxlabel(text + "\n " * missing, fontsize=9, color=MUTED, x=0.01, ha="left")

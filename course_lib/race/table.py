@@ -7,7 +7,6 @@ and the same command goes on from there.
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -32,16 +31,16 @@ def empty_table() -> pd.DataFrame:
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
     """Write beside the file, flush to disk, then take its place: a reader never sees half a table."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:
-            with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
+            with open(temporary, "w", newline="", encoding="utf-8") as file:
                 table.to_csv(file, index=False)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise InputError(f"cannot write the race's CSV {path}: {error.strerror or error}") from None

@@ -1,0 +1,65 @@
+"""`make bench`: run the benchmarks (all, or those named), print a table, append the figures to results.csv, draw them."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import sys
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from course_lib.measure import device_name
+from course_lib.style import INK, PARALLEL, SEQUENTIAL, Plot, styled
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.csv"
+NAMES = sorted(path.stem for path in HERE.glob("[cg][0-9]*_*.py"))
+
+
+def main(wanted: list[str]) -> int:
+    names = [name for name in NAMES if not wanted or name.split("_")[0] in wanted]
+    if not names:
+        print(f"no such benchmark; there are {', '.join(name.split('_')[0] for name in NAMES)}", file=sys.stderr)
+        return 2
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    rows = []
+    for name in names:
+        for bar in importlib.import_module(f"tests.benchmarks.{name}").bars():
+            r = bar.ratio
+            figure = f"{r.median:.1e}" if bar.at_most and r.median < 0.001 else f"{r.median:.3f}  [{r.low:.3f}, {r.high:.3f}]"
+            sign = "≤" if bar.at_most else "≥"
+            print(f"{bar.name}  {bar.what:<64} {figure:<24} {sign} {bar.floor:g} (moonshot {bar.moonshot:g})  {bar.verdict}", flush=True)
+            rows.append({
+                "bar": bar.name, "what": bar.what, "median": r.median, "q1": r.low, "q3": r.high, "floor": bar.floor, "moonshot": bar.moonshot,
+                "at_most": bar.at_most, "verdict": bar.verdict, "device": device_name("cpu"), "threads": torch.get_num_threads(),
+                "torch": torch.__version__, "date": datetime.date.today().isoformat(),
+            })  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.to_csv(RESULTS, mode="a", header=not RESULTS.exists(), index=False)
+    (HERE / "results.png").write_bytes(draw(table[~table["at_most"]]).png())
+    return 0
+
+
+@styled
+def draw(table: pd.DataFrame) -> Plot:
+    """Every ratio with its middle half, beside its bar and its moonshot."""
+    plot = Plot(7.5, 1.0 + 0.3 * len(table), alt="Ratios peer ÷ course with their bars")
+    ax = plot.subplots()
+    for y, row in enumerate(table.to_dict("records")):
+        ax.plot([row["q1"], row["q3"]], [y, y], color=PARALLEL, lw=5, alpha=0.4, solid_capstyle="butt")
+        ax.plot(row["median"], y, "o", color=PARALLEL)
+        ax.plot(row["floor"], y, "|", color=INK, ms=12, mew=2)
+        ax.plot(row["moonshot"], y, "|", color=SEQUENTIAL, ms=12, mew=2)
+    ax.set_yticks(range(len(table)), table["bar"] + "  " + table["what"])
+    ax.invert_yaxis()
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}×")
+    ax.set_xlabel("peer's time ÷ the course's (black: bar, orange: moonshot)")
+    return plot
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

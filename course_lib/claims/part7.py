@@ -1,136 +1,12 @@
-"""The ledger: each claim of the series, what was measured here, and the verdict that the measurement gives.
+"""The rules of Part 7's claims. Each takes measurements and returns (what was measured, verdict)."""
 
-A verdict is never typed in. Every claim has a rule, a plain function from measurements to a verdict,
-and the tests feed it false measurements to see the verdict turn. Beside it stands the primary source.
-Claims are numbered as in the course's list of Part 7; they are told in the course's own words.
-"""
+from course_lib.claims.ledger import FAILS, HOLDS, UNTESTED, claim, grows, power, times, when
 
-from __future__ import annotations
-
-import html
-import math
-import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from course_lib.checks import require
-from course_lib.measure import Ratio
-
-__all__ = ["Ledger", "Entry", "HOLDS", "FAILS", "UNTESTED", "when"]
-
-HOLDS, FAILS, UNTESTED = "holds", "does not hold", "cannot be tested"
-COLOURS = {"holds when": "#8a5a00", HOLDS: "#00704a", FAILS: "#b00020", UNTESTED: "#555555"}
-
-
-def when(condition: str) -> str:
-    """The verdict of a claim that is true under a condition."""
-    return f"holds when {condition}"
-
-
-@dataclass(frozen=True)
-class Claim:
-    number: int
-    heading: str  # the article's heading it stands under
-    text: str
-    source: str
-    rule: Callable[..., tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of the ledger. Shows itself as a small table; as plain text, claim and verdict."""
-
-    claim: Claim
-    measured: str
-    verdict: str
-
-    def _repr_html_(self) -> str:
-        return _html_table([self])
-
-    def __repr__(self) -> str:
-        return f"Claim {self.claim.number}: {self.verdict}\n" + textwrap.fill(self.measured, 100, initial_indent="  ", subsequent_indent="  ")
-
-
-CLAIMS: dict[int, Claim] = {}
-
-
-def claim(number: int, heading: str, text: str, source: str):
-    """Decorator: this function is the rule of claim `number`. It takes measurements and returns (measured, verdict)."""
-
-    def register(rule):
-        CLAIMS[number] = Claim(number, heading, text, source, rule)
-        return rule
-
-    return register
-
-
-class Ledger:
-    """A notebook's ledger. `enter` adds a line (again: replaces it) and shows it; `table()` shows them all."""
-
-    def __init__(self):
-        self.entries: dict[int, Entry] = {}
-
-    def enter(self, number: int, **measured) -> Entry:
-        """Decide claim `number` from its measurements (see `course_lib.claims` for what each rule takes)."""
-        require(number in CLAIMS, f"there is no rule for claim {number}; there are rules for {', '.join(map(str, sorted(CLAIMS)))}")
-        numbers = (getattr(value, "median", value) for value in measured.values() if isinstance(value, (Ratio, float)))
-        if any(math.isnan(number) for number in numbers):
-            found = "a contestant could not be measured on this machine (too slow, or too large)", UNTESTED
-        else:
-            found = CLAIMS[number].rule(**measured)
-        entry = Entry(CLAIMS[number], *found)
-        self.entries[number] = entry
-        return entry
-
-    def table(self, collapsed: bool | None = None) -> LedgerTable:
-        """All entries under the article's headings; collapsed by default when there are more than ten."""
-        entries = [self.entries[number] for number in sorted(self.entries)]
-        return LedgerTable(entries, len(entries) > 10 if collapsed is None else collapsed)
-
-
-@dataclass(frozen=True)
-class LedgerTable:
-    entries: list[Entry]
-    collapsed: bool
-
-    def _repr_html_(self) -> str:
-        table = _html_table(self.entries, headings=True)
-        count = len(self.entries)
-        return f"<details><summary><b>The ledger: {count} claims</b> (open)</summary>{table}</details>" if self.collapsed else table
-
-    def __repr__(self) -> str:
-        return "\n".join(f"{e.claim.number:>3}  {e.verdict}" for e in self.entries)
-
-
-def _html_table(entries, headings=False) -> str:
-    rows, last = [], None
-    for e in entries:
-        if headings and e.claim.heading != last:
-            last = e.claim.heading
-            rows.append(f"<tr><th colspan='5' scope='colgroup' style='text-align:left;padding-top:10px'>{html.escape(last)}</th></tr>")
-        kind = next(k for k in COLOURS if e.verdict.startswith(k))
-        cells = (str(e.claim.number), html.escape(e.claim.text), html.escape(e.measured), f"<b style='background:#fff;color:{COLOURS[kind]};padding:1px 4px'>{html.escape(e.verdict)}</b>", html.escape(e.claim.source))
-        rows.append("<tr>" + "".join(f"<td style='text-align:left;vertical-align:top'>{c}</td>" for c in cells) + "</tr>")
-    head = "".join(f"<th scope='col' style='text-align:left'>{h}</th>" for h in ("#", "Claim", "Measured here", "Verdict", "Source"))
-    return f"<table style='max-width:960px'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-# -- the rules ----------------------------------------------------------------------------------------------
 # Ratios are (median, low, high) of per-round ratios; a growth is "1", "log T", "√T", "T", "T log T" or "T²".
-
 WHAT, BOTTLENECK, FREE, TRAINING, INFERENCE, BENEFITS, MASKING = (
     "What is parallel processing?", "The sequential bottleneck of RNNs", "How Transformers break free",
     "How it works: training", "How it works: inference", "Benefits", "Parallelism and causal masking",
 )  # fmt: skip
-
-
-def grows(order: str) -> str:
-    """A growth in words."""
-    return "does not grow with T" if order == "1" else f"grows like {order}"
-
-
-def times(ratio) -> str:
-    return f"{ratio.median:.2g}×" + (" (a tie)" if ratio.tie else "")
 
 
 @claim(2, WHAT, "Attention takes the six words of a sentence in one step together.", "Vaswani et al. 2017, Table 1")
@@ -151,7 +27,7 @@ def _(states_changed: int, T: int, rnn_growth: str, scan_growth: str):
 
 @claim(4, BOTTLENECK, "An RNN reads the sentence as hidden state 1, 2, 3 …, each made from the one before.", "Elman 1990")
 def _(error: float):
-    return f"six states by hand against torch.nn.RNN: largest difference {_power(error)}", HOLDS if error <= 1e-5 else FAILS
+    return f"six states by hand against torch.nn.RNN: largest difference {power(error)}", HOLDS if error <= 1e-5 else FAILS
 
 
 @claim(5, BOTTLENECK, "An RNN allows no parallelism.", "Appleyard et al. 2016; Martin & Cundy 2018; Feng et al. 2024")
@@ -179,7 +55,7 @@ def _(growth_in_T: str, path_1_layer: int, path_4_layers: int):
 
 @claim(10, FREE, "Training needs no earlier time step's result.", "Williams & Zipser 1989; Bengio et al. 2015")
 def _(error: float, T: int):
-    return f"one pass over {T} words against {T} passes over their prefixes: largest difference {_power(error)}", HOLDS if error <= 1e-5 else FAILS
+    return f"one pass over {T} words against {T} passes over their prefixes: largest difference {power(error)}", HOLDS if error <= 1e-5 else FAILS
 
 
 @claim(11, FREE, "Every word attends to every other one.", "Vaswani et al. 2017, §3.2.3")
@@ -192,7 +68,7 @@ def _(open_share: float, masked_future: float, masked_share: float):
 
 @claim(12, FREE, "Queries, keys and values give softmax(QKᵀ/√d)V.", "Vaswani et al. 2017, equation 1")
 def _(error: float):
-    return f"matrices against three nested loops: largest difference {_power(error)}", HOLDS if error <= 1e-5 else FAILS
+    return f"matrices against three nested loops: largest difference {power(error)}", HOLDS if error <= 1e-5 else FAILS
 
 
 @claim(13, FREE, "Attention makes full use of the processor's cores.", "Dao et al. 2022; Chowdhery et al. 2022, Table 3")
@@ -211,7 +87,7 @@ def _(attention_gain: float, rnn_gain: float, tokens: int):
 
 @claim(16, TRAINING, "Whole sequences are trained on at once.", "Radford et al. 2018; Williams & Zipser 1989")
 def _(predictions: int, T: int, error: float):
-    measured = f"one causal pass over {T} words gave {predictions} next-word predictions, each the same as from its own prefix (largest difference {_power(error)})"
+    measured = f"one causal pass over {T} words gave {predictions} next-word predictions, each the same as from its own prefix (largest difference {power(error)})"
     return measured, HOLDS if predictions == T and error <= 1e-5 else FAILS
 
 
@@ -239,7 +115,7 @@ def _(tokens: int, forwards: int):
 
 @claim(20, INFERENCE, "A cache of keys and values saves doing past work again.", "Shazeer 2019; Pope et al. 2022")
 def _(error: float, T: int, rerun_over_cached):
-    measured = f"{T} words with the cache and by running the prefix again: outputs differ by at most {_power(error)}; time again ÷ cached {times(rerun_over_cached)}"
+    measured = f"{T} words with the cache and by running the prefix again: outputs differ by at most {power(error)}; time again ÷ cached {times(rerun_over_cached)}"
     if error > 1e-4:
         return measured, FAILS
     return measured, HOLDS if rerun_over_cached.low > 1 else when("the text is longer than measured here")
@@ -259,7 +135,7 @@ def _(flops_growth: str, time_factor: float, memory_growth: str):
 
 @claim(25, BENEFITS, "No memory bottleneck: gradients do not vanish.", "Pascanu et al. 2013; Dao et al. 2022")
 def _(attention_gradient: float, rnn_gradient: float, lag: int, memory_growth: str):
-    measured = f"gradient at lag {lag} ÷ at lag 1: attention {_power(attention_gradient)}, tanh RNN {_power(rnn_gradient)}; attention's score matrix {grows(memory_growth)}"
+    measured = f"gradient at lag {lag} ÷ at lag 1: attention {power(attention_gradient)}, tanh RNN {power(rnn_gradient)}; attention's score matrix {grows(memory_growth)}"
     if attention_gradient < 0.01 or attention_gradient < 100 * rnn_gradient:
         return measured, FAILS
     return measured, when("gradients are meant; its score matrix is a memory bottleneck of its own") if memory_growth == "T²" else HOLDS
@@ -284,11 +160,4 @@ def _(read_per_s: float, write_per_s: float, write_batched_per_s: float):
 
 @claim(40, MASKING, "Caching changes nothing in what is written.", "Shazeer 2019")
 def _(error: float):
-    return f"outputs with and without the cache differ by at most {_power(error)}", HOLDS if error <= 1e-4 else FAILS
-
-
-def _power(value: float) -> str:
-    """1.2e-07 → "under 1e-06": the same text on every machine."""
-    if value == 0:
-        return "0"
-    return f"under 1e{len(f'{1 / value:.0f}') * -1 + 1:+03d}".replace("e+00", "e0") if value < 1 else f"{value:.1g}"
+    return f"outputs with and without the cache differ by at most {power(error)}", HOLDS if error <= 1e-4 else FAILS

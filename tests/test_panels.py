@@ -12,7 +12,7 @@ from course_lib.race import COLUMNS
 
 pytest.importorskip("ipywidgets")
 
-from course_lib.panels import RacePanel  # noqa: E402
+from course_lib.panels import RacePanel, StepByStep, answer, predict  # noqa: E402
 from course_lib.panels import race as race_panel  # noqa: E402
 from course_lib.panels.runner import BUSY, State  # noqa: E402
 
@@ -215,3 +215,49 @@ def test_in_the_cell_it_runs_to_the_end_and_says_how_to_stop(fake, monkeypatch):
 def test_a_mistake_in_the_panels_call_is_one_sentence():
     with pytest.raises(InputError, match="unknown contestant 'gpt'"):
         RacePanel(contestants=["rnn-loop", "gpt"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"pass_": "sideways"}, "pass_ must be one of"), ({"T": 3}, "T must lie in 16"), ({"batch": 0}, "batch must"), ({"mode": "fast"}, "mode must be one of")],
+)
+def test_a_panel_asked_for_the_impossible_says_so(options, says):
+    with pytest.raises(InputError, match=says):
+        RacePanel(**options)
+
+
+def test_a_prediction_is_remembered_and_none_is_an_answer():
+    guess = predict("key", ["a", "b"], question="Which?")
+    assert guess.answer is None
+    assert answer("key") is None
+    guess.buttons.value = "b"
+    assert answer("key") == guess.answer == "b"
+    assert "Which?" in guess._repr_mimebundle_()[0]["text/html"]
+    with pytest.raises(InputError, match="at least two"):
+        predict("key", ["a"])
+
+
+def test_the_stepper_walks_to_the_end_and_no_further():
+    steps = StepByStep()
+    seen = set()
+    for step in range(7):
+        steps.slider.value = step
+        seen.add(steps.image.value)
+        assert steps.number.value == step
+    assert len(seen) == 7
+    assert "image/png" in steps._repr_mimebundle_()[0]
+    with pytest.raises(InputError, match="step must be"):
+        steps.frame(7)
+    with pytest.raises(InputError, match="2 to 10 words"):
+        StepByStep(["one"])
+
+
+@pytest.mark.parametrize("kind", ["speed-up", "memory", "critical path", "roofline", "timeline"])
+def test_every_second_plot_is_drawn_on_request(kind):
+    panel = RacePanel(["rnn-loop", "attention-sdpa"], T=16, batch=1, width=16, mode="cell")
+    panel.start()
+    rows = list(panel.runner.rows)
+    panel.second.value = kind
+    panel.start_second()
+    assert "<img" in panel.second_plot.value, panel.status.value
+    assert panel._race_rows == rows

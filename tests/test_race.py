@@ -240,3 +240,22 @@ def test_an_interrupt_leaves_rows_and_threads_in_order(tmp_path):
         race(THREE, [4, 8], tick=tick, csv=tmp_path / "race.csv", **TINY | {"threads": 2})
     assert load_race(tmp_path / "race.csv")["T"].tolist() == [4, 4, 4]
     assert torch.get_num_threads() == 1
+
+
+def test_memory_that_runs_out_while_timing_is_a_row_of_the_one_who_asked_for_it(monkeypatch):
+    made, left = race_run.make_call, {"calls": 3}
+
+    def greedy(contestant, *rest, **more):
+        call = made(contestant, *rest, **more)
+
+        def counted():
+            left["calls"] -= 1
+            if left["calls"] < 0:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            call()
+
+        return counted if contestant.name == "lstm-fused" else call
+
+    monkeypatch.setattr(race_run, "make_call", greedy)
+    table = race(THREE, [8], **TINY).set_index("contestant")
+    assert table["status"].to_dict() == {"rnn-loop": "ok", "lstm-fused": "out of memory", "attention-sdpa": "ok"}

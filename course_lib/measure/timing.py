@@ -126,11 +126,15 @@ def measure_time(
 
     seconds = {name: [] for name in calls}
     order, shuffle, done = list(calls), random.Random(seed), 0
-    for _ in range(rounds):
+    spent = 0.0
+    for turn in range(rounds):
+        if budget_s is not None and turn >= 5 and spent > budget_s * len(calls):
+            break  # the machine has slowed down since the first calls
         shuffle.shuffle(order)
         for name in order:
-            seconds[name].append(timers[name].timeit(repeats[name]) / repeats[name])
-            done += 1
+            block_s = timers[name].timeit(repeats[name])
+            seconds[name].append(block_s / repeats[name])
+            spent, done = spent + block_s, done + 1
             if tick:
                 tick(done, rounds * len(calls))
     return {name: Timing(tuple(seconds[name]), first[name]) for name in calls}

@@ -88,6 +88,7 @@ class Recurrent(nn.Module):
         """x (B, T, D_in) → y (B, T, D) and the state after the last step. Raises InputError on a wrong shape."""
         require_choice("schedule", schedule, self.schedules)
         require_sequence("x", x, self.D_in)
+        require(x.is_floating_point(), f"x must hold floating-point numbers, got {x.dtype}; turn ids into vectors first")
         state = self.check_state(state, x)
         return getattr(self, f"_{schedule}")(x, state)
 

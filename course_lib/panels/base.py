@@ -11,7 +11,7 @@ import html
 
 import ipywidgets as widgets
 
-from course_lib.checks import InputError
+from course_lib.checks import InputError, require_choice
 from course_lib.panels.runner import BUSY, Report, Runner, State, must_block
 from course_lib.style import Plot
 
@@ -80,6 +80,7 @@ class Panel:
     run_text = "Run"
 
     def __init__(self, mode: str = "auto", projector: bool = False):
+        require_choice("mode", mode, ("auto", "worker", "cell"))
         self._blocking = must_block() if mode == "auto" else mode == "cell"
         self.stale = False
         self.run = widgets.Button(description=self.run_text, button_style="primary", icon="play")

@@ -10,12 +10,12 @@ import ipywidgets as widgets
 import pandas as pd
 import torch
 
-from course_lib.checks import InputError, require
+from course_lib.checks import InputError, require, require_choice, require_int
 from course_lib.panels.base import Panel, labelled_slider, picture
 from course_lib.panels.predict import answer
 from course_lib.plotting import race_plot, seconds_text, speedup_plot
 from course_lib.profile_plots import PLOTS
-from course_lib.race import CONTESTANTS, DEFAULT_CONTESTANTS, FAIRNESS, load_race, race, settings_of
+from course_lib.race import CONTESTANTS, DEFAULT_CONTESTANTS, FAIRNESS, PASSES, load_race, race, settings_of
 from course_lib.race.profile import PATH_LENGTHS, PROFILES
 from course_lib.race.run import DTYPES
 
@@ -48,11 +48,15 @@ class RacePanel(Panel):
     ):  # fmt: skip
         on_gpu = torch.cuda.is_available()
         self._offered = list(contestants or (c.name for c in CONTESTANTS.values() if on_gpu or not c.wrapper))
+        require_choice("pass_", pass_, PASSES)
+        most_T = 16384 if on_gpu else 4096
+        for name, value, least, most in (("T", T, 16, most_T), ("batch", batch, 1, 256), ("width", width, 16, 1024)):
+            require(least <= require_int(name, value) <= most, f"{name} must lie in {least}…{most} here, got {value}")
         unknown = [name for name in self._offered if name not in CONTESTANTS]
         require(not unknown, f"unknown contestant {unknown[0] if unknown else ''!r}; there are {', '.join(CONTESTANTS)}")
         chosen = self._offered[: ticked or len(self._offered)] if contestants else DEFAULT_CONTESTANTS
         self._start_values = dict(T=T, batch=batch, width=width, pass_=pass_, chosen=chosen)
-        self._on_gpu, self._recorded_file = on_gpu, RECORDED / recorded
+        self._on_gpu, self._most_T, self._recorded_file = on_gpu, most_T, RECORDED / recorded
         self._guess_key, self._guess, self._job, self._race_rows = guess, None, "race", []
         super().__init__(mode, projector)
 
@@ -64,8 +68,7 @@ class RacePanel(Panel):
             name: widgets.Checkbox(value=name in start["chosen"], description=CONTESTANTS[name].label, indent=False, layout=widgets.Layout(width="215px"))
             for name in self._offered
         }
-        most_T = 16384 if self._on_gpu else 4096
-        row_T, self.T_slider, self.T = labelled_slider("T", "longest length T", start["T"], 16, most_T)
+        row_T, self.T_slider, self.T = labelled_slider("T", "longest length T", start["T"], 16, self._most_T)
         row_B, self.B_slider, self.B = labelled_slider("B", "batch size B", start["batch"], 1, 256)
         row_D, self.D_slider, self.D = labelled_slider("D", "width D", start["width"], 16, 1024)
 

@@ -205,15 +205,22 @@ class _Race:
             if status:
                 rows.append(self._row(contestant, T, D, status, detail, estimate_bytes=estimates[name]))
             else:
-                calls[name], first[name] = call, seconds
+                calls[name], first[name] = _named(name, call), seconds
         by_name = {c.name: c for c in todo}
         timings = {}
         while calls and not timings:
             try:
                 timings = measure_time(calls, self.rounds, budget_s=self.budget_s, tick=lambda done, of: self._block(T, index, done, of))
+                break
             except OverBudget as error:
-                del calls[error.name]
-                rows.append(self._row(by_name[error.name], T, width_of[error.name], "over budget", str(error), estimate_bytes=estimates[error.name]))
+                failed, status, detail = error.name, "over budget", str(error)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                failed, status, detail = error.contestant, "out of memory", "memory ran out while it was timed"
+            del calls[failed]
+            self._free()
+            rows.append(self._row(by_name[failed], T, width_of[failed], status, detail, estimate_bytes=estimates[failed]))
         baseline = self.baseline if self.baseline in timings else next(iter(timings), "")
         for name, timing in timings.items():
             self.known_s[name] = T, timing.median_s
@@ -277,10 +284,13 @@ class _Race:
         if not ran_out:
             return call, seconds, "", ""
         call = None  # and only now, outside the except block, is the failed attempt's memory free to go
-        gc.collect()
-        if s.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._free()
         return None, math.nan, "out of memory", "memory ran out while it ran"
+
+    def _free(self) -> None:
+        gc.collect()
+        if self.settings.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     # -- those who watch --------------------------------------------------------------------------------
 
@@ -293,6 +303,19 @@ class _Race:
             raise Stopped
         if self.tick is not None:
             self.tick(fraction, text)
+
+
+def _named(name: str, call: Callable) -> Callable:
+    """The call, whose error will say which contestant raised it."""
+
+    def run():
+        try:
+            call()
+        except BaseException as error:
+            error.contestant = name
+            raise
+
+    return run
 
 
 def ratio_at(table: pd.DataFrame, contestant: str, T: int) -> Ratio:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from course_lib.checks import InputError
+from course_lib.race.contestants import CONTESTANTS
 
 __all__ = ["COLUMNS", "empty_table", "load_table", "save_table"]
 
@@ -31,7 +32,7 @@ def empty_table() -> pd.DataFrame:
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
     """Write beside the file, flush to disk, then take its place: a reader never sees half a table."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         try:
             with open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -63,6 +64,9 @@ def load_table(path: Path, settings: dict | None = None) -> pd.DataFrame:
     if cut or not whole or table[["contestant", "T", "status", "date", *SETTINGS]].isna().any().any():
         raise InputError(f"{path} is not a race's CSV, or it is damaged; move it away or name another file")
     table[list(TEXT)] = table[list(TEXT)].fillna("").astype(str)
+    strangers = sorted(set(table["contestant"]) - set(CONTESTANTS))
+    if strangers:
+        raise InputError(f"{path} holds a contestant {strangers[0]!r} that this version of the course does not know")
     for name, wanted in (settings or {}).items():
         found = set(table[name]) - {wanted}
         if found:

@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from course_lib.checks import require
 from course_lib.style import INK, MUTED, PARALLEL, SEQUENTIAL, Plot, styled
 
-__all__ = ["SENTENCE", "draw_attention", "draw_rnn", "draw_weights", "filmstrip", "matrices_beside", "rnn_beside_attention", "step_by_step"]
+__all__ = ["SENTENCE", "draw_attention", "draw_rnn", "draw_weights", "filmstrip", "lstm_cell", "matrices_beside", "rnn_beside_attention", "step_by_step"]
 
 RADIUS = 0.25  # of a state's circle, where neighbours stand 1 apart
 SENTENCE = ("The", "mat", "rested", "on", "the", "floor")
@@ -152,4 +152,47 @@ def filmstrip(words: Sequence[str], weights) -> Plot:
     draw_weights(rows[T], words, weights)
     rows[T].set_title("Attention, step 1: every word to every word", color=PARALLEL, pad=8)
     plot.alt = f"Filmstrip: an RNN reads {' '.join(words)} in {T} steps, one more word lit in each row; below, attention's whole {T} by {T} matrix, complete in one step."
+    return plot
+
+
+@styled
+def lstm_cell() -> Plot:
+    """One step of an LSTM: the cell's straight line above, the state and the input below, three gates between."""
+    plot = Plot(6.5, 3.2)
+    ax = plot.subplots()
+    _empty_axes(ax, "One step of an LSTM: a line that is only scaled and added to")
+    cell, gate = "#009E73", "#E9A100"
+    rail, base = 2.6, 0.0
+    _arrow(ax, (-0.9, rail), (6.9, rail), cell, 3.4)
+    for x, text in ((-0.95, "$c_{t-1}$"), (7.25, "$c_t$")):
+        ax.text(x, rail, text, ha="center" if x > 0 else "right", va="center", color=cell, fontsize=12)
+    for x, sign in ((0.8, "×"), (2.9, "+")):
+        ax.add_patch(Circle((x, rail), 0.2, facecolor="white", edgecolor=cell, lw=2, zorder=4))
+        ax.text(x, rail, sign, ha="center", va="center", color=cell, fontsize=12, zorder=5)
+    for x, y, text, what, color in (
+        (0.8, 0.85, "$f$", "forget gate\nσ, 0…1", gate), (2.3, 0.85, "$i$", "input gate\nσ, 0…1", gate),
+        (3.5, 0.85, "$g$", "candidate\ntanh, −1…1", INK), (5.0, 0.85, "$o$", "output gate\nσ, 0…1", gate),
+    ):  # fmt: skip
+        _node(ax, x, y, text, color)
+        ax.text(x, y - 0.36, what, ha="center", va="top", fontsize=9, color=color if color == INK else "#7A5200")
+        _arrow(ax, (x, base - 0.42), (x, base - 0.1), MUTED, 1.0)
+    ax.add_patch(Circle((2.9, 1.75), 0.2, facecolor="white", edgecolor=INK, lw=1.4, zorder=4))
+    ax.add_patch(Circle((5.9, 1.45), 0.2, facecolor="white", edgecolor=INK, lw=1.4, zorder=4))
+    for x, y in ((2.9, 1.75), (5.9, 1.45)):
+        ax.text(x, y, "×", ha="center", va="center", fontsize=12, zorder=5)
+    for start, end in (
+        ((0.8, 1.1), (0.8, 2.4)), ((2.4, 1.08), (2.78, 1.58)), ((3.4, 1.08), (3.02, 1.58)), ((2.9, 1.95), (2.9, 2.4)),
+        ((5.9, rail), (5.9, 1.66)), ((5.2, 1.0), (5.73, 1.35)), ((6.1, 1.45), (6.9, 1.45)),
+    ):  # fmt: skip
+        _arrow(ax, start, end, INK, 1.2)
+    ax.text(6.02, 2.05, "tanh", fontsize=9, va="center", color=INK)
+    ax.text(7.25, 1.45, "$h_t$", ha="center", va="center", fontsize=12, color=SEQUENTIAL)
+    ax.plot([-0.6, 5.0], [base - 0.42] * 2, color=MUTED, lw=1.4)
+    ax.text(-0.7, base - 0.42, "$x_t,\\ h_{t-1}$", ha="right", va="center", fontsize=12, color=SEQUENTIAL)
+    ax.set_xlim(-1.8, 7.6)
+    ax.set_ylim(-0.65, 2.95)
+    plot.alt = (
+        "Diagram of an LSTM cell. Above, the old cell state runs straight to the new one: multiplied by the forget gate, then the input gate times "
+        "the candidate is added. All gates read the input and the last state; the output gate times tanh of the cell gives the new state."
+    )
     return plot

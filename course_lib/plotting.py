@@ -68,9 +68,10 @@ def label_ends(ax, ends: list[tuple[str, float, float, str]], gap: float = 0.062
     """Write each line's name at its right end, moved apart where ends lie close. ends: text, x, y, colour."""
     if not ends:
         return
-    low, high = np.log(ax.get_ylim())
+    scale = np.log if ax.get_yscale() == "log" else np.asarray
+    low, high = scale(ax.get_ylim())
     ends = sorted(ends, key=lambda end: end[2])
-    place = [(np.log(y) - low) / (high - low) for _, _, y, _ in ends]
+    place = [(scale(y) - low) / (high - low) for _, _, y, _ in ends]
     for _ in range(200):
         for i in range(len(place) - 1):
             overlap = gap - (place[i + 1] - place[i])

@@ -22,6 +22,9 @@ INK, MUTED = "#222222", "#666666"
 # Okabe & Ito's palette: told apart with every kind of colour vision, and by lightness in a grey print.
 COLOURS = {
     "rnn": "#D55E00", "lstm": "#009E73", "gru": "#CC79A7", "mingru": "#56B4E9", "attention": "#0072B2", "transformer": "#222222",
+    # the models of the recorded evidence: a family keeps its hue
+    "RNN": "#D55E00", "LSTM": "#009E73", "LSTM bias 1": "#8CC63F", "LSTM bias 3": "#005F45", "LSTM chrono": "#333333",
+    "GRU": "#CC79A7", "MinGRU": "#56B4E9",
 }  # fmt: skip
 SEQUENTIAL, PARALLEL = COLOURS["rnn"], COLOURS["attention"]
 SCHEDULE_MARKS = {

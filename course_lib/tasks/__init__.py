@@ -1,7 +1,7 @@
 """What the models learn from. Every task has one interface, and a baseline that is computed, not guessed."""
 
-from course_lib.tasks.names import load_names, surnames
+from course_lib.tasks.names import load_names, names_in_a_row, surnames
 from course_lib.tasks.synthetic import adding, copying, delayed_recall, letters, parity, temporal_xor
 from course_lib.tasks.task import Baseline, Batch, Task
 
-__all__ = ["Task", "Batch", "Baseline", "temporal_xor", "letters", "adding", "delayed_recall", "parity", "copying", "surnames", "load_names"]
+__all__ = ["Task", "Batch", "Baseline", "temporal_xor", "letters", "adding", "delayed_recall", "parity", "copying", "surnames", "names_in_a_row", "load_names"]

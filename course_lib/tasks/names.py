@@ -17,7 +17,7 @@ from course_lib.checks import require
 from course_lib.data import open_file
 from course_lib.tasks.task import Baseline, Batch, Task
 
-__all__ = ["Characters", "Names", "load_names", "surnames"]
+__all__ = ["Characters", "Names", "load_names", "names_in_a_row", "surnames"]
 
 
 class Characters:
@@ -104,3 +104,23 @@ def surnames(names: Names | None = None) -> Task:
 
     longest = max(train.inputs.shape[1], validation.inputs.shape[1])
     return Task("surnames", draw_from(train), longest, V, None, V, "nats", Baseline(nats, "letter frequencies alone"), 0.0, draw_from(validation))
+
+
+def names_in_a_row(names: Names, T: int = 64) -> Task:
+    """Predict each next letter of a stream of surnames: pieces of T letters, cut anywhere, one "\\n" between names.
+
+    Unlike in `surnames`, a model must find out itself where a name ends and the next, unrelated one begins.
+    """
+
+    def draw_from(part):
+        stream = torch.tensor([i for row in names.sequences(part) for i in row])
+
+        def draw(B, T, generator):
+            start = torch.randint(len(stream) - T, (B, 1), generator=generator)
+            piece = stream[start + torch.arange(T + 1)]  # (B, T+1)
+            return Batch(piece[:, :-1], piece[:, 1:])
+
+        return draw
+
+    alone = surnames(names)
+    return Task("names in a row", draw_from(names.train), T, alone.V, None, alone.D_out, "nats", alone.baseline, 0.0, draw_from(names.validation))

@@ -29,6 +29,11 @@ STYLE = """<style>
 .course-panel.course-big, .course-panel.course-big .course-status, .course-panel.course-big table.course,
 .course-panel.course-big .widget-label, .course-panel.course-big button, .course-panel.course-big select,
 .course-panel.course-big label, .course-panel.course-big input {font-size: 18px !important}
+.course-panel a {text-decoration: underline; color: inherit}
+.course-panel.course-big .widget-label {width: auto !important; min-width: max-content; overflow: visible}
+.course-panel.course-big .widget-checkbox {width: 330px !important}
+.course-panel.course-big .widget-dropdown, .course-panel.course-big .widget-text {width: auto !important}
+.course-panel.course-big .course-plot img {width: 100%}
 .course-panel.course-big .widget-button, .course-panel.course-big .jupyter-button {height: 36px; line-height: 32px}
 @media print {.course-panel .widget-button, .course-panel .jupyter-button {display: none}}
 </style>"""

@@ -111,16 +111,21 @@ def _mark_failures(ax, table):
 
 
 @styled
-def race_plot(table: pd.DataFrame, prediction: str | None = None, height: float = 3.8, width: float = 6.5) -> Plot:
+def race_plot(
+    table: pd.DataFrame, prediction: str | None = None, guess: tuple[str, float] | None = None, height: float = 3.8, width: float = 6.5
+) -> Plot:
     """Time against T on log axes, with the band of the middle half of the rounds.
 
     Marks where another contestant overtakes attention, and what could not be run. `prediction` is the
-    reader's guess in words, shown beside the measurement.
+    reader's guess in words, shown beside the measurement; `guess` (contestant, factor) is drawn as a star:
+    where that contestant would lie at the longest T if it beat the best other one by that factor.
     """
     require(len(table) > 0, "there are no rows to plot yet")
     plot, good = Plot(width, height), table[table["status"] == "ok"]
     ax = plot.subplots()
     ends = _draw_lines(ax, table, "median_s", "q1_s", "q3_s")
+    if guess is not None:
+        _draw_guess(ax, good, *guess)
     ax.margins(y=0.12)
     log_axes(ax, table["T"], seconds_text)
     first = table.iloc[0]
@@ -132,7 +137,7 @@ def race_plot(table: pd.DataFrame, prediction: str | None = None, height: float 
         ax.plot(T, y, "o", ms=10, mfc="none", mec=INK, mew=1.2, zorder=5)
     _mark_failures(ax, table)
     label_ends(ax, ends)
-    _footer(plot, _meetings_text(table), f"Your guess: {prediction}" if prediction else "", caption(table), room=3)
+    _footer(plot, _meetings_text(table), f"Your guess: {prediction}" if prediction else "", _widths_text(table), caption(table), room=3)
     plot.alt = f"Line plot, log axes: {PASS_TITLE[first['pass']].lower()}, time against sequence length. " + _ends_text(good)
     return plot
 
@@ -227,6 +232,23 @@ def critical_path_plot(counts: pd.DataFrame, height: float = 3.4) -> Plot:
     label_ends(ax, ends)
     plot.alt = "Line plot, log axes: length of the longest chain of dependent operations against T. " + "; ".join(words) + "."
     return plot
+
+
+def _draw_guess(ax, good, name: str, factor: float) -> None:
+    last = good[good["T"] == good["T"].max()].set_index("contestant")["median_s"]
+    if name in last and len(last) > 1:
+        T, y = good["T"].max(), last.drop(name).min() / factor
+        ax.plot(T, y, "*", ms=13, mfc="white", mec=look_of(name).color, mew=1.6, zorder=6)
+        ax.annotate("your guess", (T, y), (-9, 0), textcoords="offset points", ha="right", va="center", color=look_of(name).color)
+
+
+def _widths_text(table) -> str:
+    """What equal parameters or FLOPs made of each contestant's width (at the longest T)."""
+    if table["fairness"].iloc[0] == "width":
+        return ""
+    last = table[table["T"] == table["T"].max()]
+    widths = ", ".join(f"{CONTESTANTS[name].label} {int(D)}" for name, D in zip(last["contestant"], last["D"]))
+    return textwrap.fill(f"Widths: {widths}.", 92)
 
 
 def _fairness_text(row) -> str:

@@ -261,3 +261,13 @@ def test_every_second_plot_is_drawn_on_request(kind):
     panel.start_second()
     assert "<img" in panel.second_plot.value, panel.status.value
     assert panel._race_rows == rows
+
+
+def test_a_guess_made_in_the_panel_is_drawn_at_its_place():
+    panel = RacePanel(["rnn-loop", "attention-sdpa"], T=32, batch=1, width=16, mode="cell", recorded="none.csv")
+    panel.guess_who.value, panel.guess_much.value = "attention-sdpa", "10 times"
+    panel.start()
+    plot, _ = panel.draw(panel.runner.rows)
+    seconds = {row["contestant"]: row["median_s"] for row in panel.runner.rows if row["T"] == 32}
+    stars = [line for line in plot.axes[0].lines if line.get_marker() == "*"]
+    assert [float(star.get_ydata()[0]) for star in stars] == [pytest.approx(seconds["rnn-loop"] / 10)]

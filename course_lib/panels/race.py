@@ -22,7 +22,7 @@ from course_lib.race.run import DTYPES
 __all__ = ["RacePanel", "lengths_up_to"]
 
 RECORDED = Path(__file__).parent.parent / "recorded"
-BY_HOW_MUCH = ("about equal", "2 times", "5 times", "10 times", "50 times", "100 times or more")
+BY_HOW_MUCH = {"about equal": 1, "2 times": 2, "5 times": 5, "10 times": 10, "50 times": 50, "100 times or more": 100}
 
 
 def lengths_up_to(T: int) -> list[int]:
@@ -57,7 +57,7 @@ class RacePanel(Panel):
         chosen = self._offered[: ticked or len(self._offered)] if contestants else DEFAULT_CONTESTANTS
         self._start_values = dict(T=T, batch=batch, width=width, pass_=pass_, chosen=chosen)
         self._on_gpu, self._most_T, self._recorded_file = on_gpu, most_T, RECORDED / recorded
-        self._guess_key, self._guess, self._job, self._race_rows = guess, None, "race", []
+        self._guess_key, self._guess, self._star, self._job, self._race_rows = guess, None, None, "race", []
         super().__init__(mode, projector)
 
     # -- inputs -----------------------------------------------------------------------------------------
@@ -120,6 +120,7 @@ class RacePanel(Panel):
         require(not whole, f"{', '.join(CONTESTANTS[n].label for n in whole)}: needs the whole sequence at once and cannot generate; untick it")
         guess = f"{CONTESTANTS[self.guess_who.value].label} wins, {self.guess_much.value or 'by some margin'}" if self.guess_who.value else None
         self._guess = guess or answer(self._guess_key)
+        self._star = (self.guess_who.value, BY_HOW_MUCH[self.guess_much.value]) if self.guess_who.value and self.guess_much.value else None
         return {"contestants": names, "lengths": lengths_up_to(self.T.value), **settings}
 
     # -- measuring and showing --------------------------------------------------------------------------
@@ -179,7 +180,7 @@ class RacePanel(Panel):
     def draw(self, rows):
         self._race_rows = rows
         table = pd.DataFrame(rows)
-        return race_plot(table, prediction=self._guess), _table_html(table)
+        return race_plot(table, prediction=self._guess, guess=self._star), _table_html(table)
 
     def recorded(self):
         if not self._recorded_file.exists():

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from course_lib.checks import InputError, require
 from course_lib.race.contestants import CONTESTANTS, FAIRNESS, PASSES
-from course_lib.race.run import DEFAULT_CONTESTANTS, DEFAULT_LENGTHS, DTYPES, race
+from course_lib.race.run import DEFAULT_CONTESTANTS, DEFAULT_LENGTHS, race
+from course_lib.race.settings import DTYPES
 
 PICTURES = (".png", ".svg", ".pdf")
 

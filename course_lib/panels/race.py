@@ -17,7 +17,7 @@ from course_lib.plotting import race_plot, seconds_text, speedup_plot
 from course_lib.profile_plots import PLOTS
 from course_lib.race import CONTESTANTS, DEFAULT_CONTESTANTS, FAIRNESS, PASSES, load_race, race, settings_of
 from course_lib.race.profile import PATH_LENGTHS, PROFILES
-from course_lib.race.run import DTYPES
+from course_lib.race.settings import DTYPES
 
 __all__ = ["RacePanel", "lengths_up_to"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from course_lib.measure import ceilings, measure_time, peak_memory, roofline, timeline, trace
 from course_lib.race.contestants import FAMILIES, fair_width, find_contestant, make_call
-from course_lib.race.run import RaceSettings
+from course_lib.race.settings import RaceSettings
 
 PATH_LENGTHS = (8, 16, 32, 64, 128)  # short ones are enough: a count has no noise
 

@@ -8,84 +8,41 @@ import math
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import torch
 from torch.utils.benchmark import timer as synchronised_clock
 
-from course_lib.checks import InputError, require, require_choice, require_int
+from course_lib.checks import require, require_int
 from course_lib.measure import (
     OverBudget,
-    Ratio,
     available_memory,
     compare,
-    device_name,
     estimate_memory,
     is_out_of_memory,
     measure_time,
     peak_memory,
-    resolve_device,
 )
 from course_lib.race.contestants import (
-    FAIRNESS,
     FAMILIES,
-    PASSES,
-    TOLERANCE,
     Contestant,
     check_contestant,
     fair_width,
     find_contestant,
     make_call,
 )
+from course_lib.race.settings import settings_of
 from course_lib.race.table import COLUMNS, SETTINGS, empty_table, load_table, save_table
 
-__all__ = ["DEFAULT_CONTESTANTS", "DEFAULT_LENGTHS", "RaceSettings", "Stopped", "race", "settings_of"]
+__all__ = ["DEFAULT_CONTESTANTS", "DEFAULT_LENGTHS", "Stopped", "race"]
 
 DEFAULT_CONTESTANTS = ("rnn-loop", "rnn-fused", "attention-sdpa")
 DEFAULT_LENGTHS = (16, 32, 64, 128, 256, 512, 1024)
-MOST_THREADS = 256  # a library under torch dies, without a word, of very many
-DTYPES = {str(dtype).removeprefix("torch."): dtype for dtype in TOLERANCE}
 
 
 class Stopped(Exception):
     """The reader pressed Stop. What was measured until then is kept."""
-
-
-@dataclass(frozen=True)
-class RaceSettings:
-    """Everything but contestants and lengths: what must be equal for timings to be compared."""
-
-    batch: int
-    width: int
-    heads: int
-    pass_: str
-    fairness: str
-    device: torch.device
-    dtype: torch.dtype
-    threads: int
-
-    def columns(self) -> dict:
-        """These settings as they stand in every row of the table."""
-        return {
-            "pass": self.pass_, "B": self.batch, "width": self.width, "H": self.heads, "fairness": self.fairness,
-            "device": self.device.type, "dtype": str(self.dtype).removeprefix("torch."), "threads": self.threads,
-            "device_name": device_name(self.device), "torch": torch.__version__,
-        }  # fmt: skip
-
-
-def settings_of(batch=8, width=128, heads=4, pass_="forward", fairness="width", device="auto", dtype="float32", threads=None) -> RaceSettings:
-    """Check the settings of a race. Raises InputError, one sentence, for any that cannot be."""
-    batch, width, heads = require_int("batch", batch), require_int("width", width), require_int("heads", heads)
-    require(width % heads == 0, f"width D must be divisible by heads H, got D={width}, H={heads}")
-    require_choice("pass", pass_, PASSES)
-    require_choice("fairness", fairness, FAIRNESS)
-    name = str(dtype).removeprefix("torch.")
-    require_choice("dtype", name, DTYPES)
-    threads = torch.get_num_threads() if threads is None else require_int("threads", threads)
-    require(threads <= MOST_THREADS, f"threads must be ≤ {MOST_THREADS}, got {threads}")
-    return RaceSettings(batch, width, heads, pass_, fairness, resolve_device(device), DTYPES[name], threads)
 
 
 def race(
@@ -316,18 +273,3 @@ def _named(name: str, call: Callable) -> Callable:
             raise
 
     return run
-
-
-def ratio_at(table: pd.DataFrame, contestant: str, T: int) -> Ratio:
-    """How many times the baseline's time a contestant took at T, with its quartiles; NaN where it could not be run."""
-    row = table[(table["contestant"] == contestant) & (table["T"] == T)]
-    require(len(row) == 1, f"{contestant} at T={T} is not in this table")
-    return Ratio(*row[["ratio", "ratio_q1", "ratio_q3"]].iloc[0].astype(float))
-
-
-def load_race(path: str | Path) -> pd.DataFrame:
-    """A race's saved table. Raises InputError when the file is missing, damaged, or something else."""
-    path = Path(path)
-    if not os.path.exists(path):
-        raise InputError(f"there is no file {path}")
-    return load_table(path)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from course_lib.checks import InputError
+from course_lib.checks import InputError, require
+from course_lib.measure import Ratio
 from course_lib.race.contestants import CONTESTANTS
 
-__all__ = ["COLUMNS", "empty_table", "load_table", "save_table"]
+__all__ = ["COLUMNS", "empty_table", "load_race", "load_table", "ratio_at", "save_table"]
 
 COLUMNS = (
     "contestant", "pass", "T", "B", "D", "H", "device", "dtype", "threads", "median_s", "iqr_s", "runs", "status",
@@ -72,3 +73,18 @@ def load_table(path: Path, settings: dict | None = None) -> pd.DataFrame:
         if found:
             raise InputError(f"{path} was measured with {name}={found.pop()}, not {name}={wanted}; name another file to keep both")
     return table
+
+
+def load_race(path: str | Path) -> pd.DataFrame:
+    """A race's saved table. Raises InputError when the file is missing, damaged, or something else."""
+    path = Path(path)
+    if not os.path.exists(path):
+        raise InputError(f"there is no file {path}")
+    return load_table(path)
+
+
+def ratio_at(table: pd.DataFrame, contestant: str, T: int) -> Ratio:
+    """How many times the baseline's time a contestant took at T, with its quartiles; NaN where it could not be run."""
+    row = table[(table["contestant"] == contestant) & (table["T"] == T)]
+    require(len(row) == 1, f"{contestant} at T={T} is not in this table")
+    return Ratio(*row[["ratio", "ratio_q1", "ratio_q3"]].iloc[0].astype(float))

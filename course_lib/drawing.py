@@ -9,7 +9,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from course_lib.checks import require
 from course_lib.style import INK, MUTED, PARALLEL, SEQUENTIAL, Plot, styled
 
-__all__ = ["SENTENCE", "draw_attention", "draw_rnn", "draw_weights", "filmstrip", "lstm_cell", "matrices_beside", "rnn_beside_attention", "step_by_step"]
+__all__ = ["SENTENCE", "draw_attention", "draw_rnn", "draw_weights", "fading_gradient", "filmstrip", "lstm_cell", "matrices_beside", "rnn_beside_attention", "step_by_step", "unrolled_rnn"]
 
 RADIUS = 0.25  # of a state's circle, where neighbours stand 1 apart
 SENTENCE = ("The", "mat", "rested", "on", "the", "floor")
@@ -194,5 +194,51 @@ def lstm_cell() -> Plot:
     plot.alt = (
         "Diagram of an LSTM cell. Above, the old cell state runs straight to the new one: multiplied by the forget gate, then the input gate times "
         "the candidate is added. All gates read the input and the last state; the output gate times tanh of the cell gives the new state."
+    )
+    return plot
+
+
+@styled
+def unrolled_rnn(words: Sequence[str] = SENTENCE) -> Plot:
+    """The same RNN twice: as one cell with a loop, and unrolled, a copy of the cell for every word."""
+    plot = Plot(6.5, 2.0)
+    ax = plot.subplots()
+    _empty_axes(ax, "One cell, used again at every step … and the same thing unrolled")
+    draw_rnn(ax, words)
+    _word(ax, -2.2, 0, "$x_t$")
+    _arrow(ax, (-2.2, 0.25), (-2.2, 1.0 - RADIUS), MUTED, 1.0)
+    _node(ax, -2.2, 1.0, "$h$", SEQUENTIAL)
+    _arrow(ax, (-1.98, 1.12), (-1.98, 0.88), SEQUENTIAL, 2.4, bend=-2.6)
+    ax.text(-1.05, 0.62, "=", ha="center", va="center", fontsize=16, color=INK)
+    ax.set_xlim(-2.7, len(words) - 0.4)
+    plot.alt = f"Left, one cell h that reads a word and, by an arrow back to itself, its own last state. Right, the same cell drawn {len(words)} times in a chain over {' '.join(words)}."
+    return plot
+
+
+@styled
+def fading_gradient(words: Sequence[str], kept: dict[str, Sequence[float]]) -> Plot:
+    """The gradient on its way back along the chain; title → share of it that is left at lag 0, 1, 2 …
+
+    Arrows run from the last word back to the first, and are as thick as what is left of the gradient.
+    """
+    T = len(words)
+    require(2 <= T <= 9, f"words must hold 2 to 9 words, got {T}")
+    plot = Plot(6.5, 1.75 * len(kept))
+    for ax, (title, shares) in zip(plot.subplots(len(kept), 1, squeeze=False)[:, 0], kept.items()):
+        _empty_axes(ax, title)
+        for t, word in enumerate(words):
+            share = float(shares[T - 1 - t])
+            shade = min(1.0, 0.06 + 0.94 * share)
+            _word(ax, t, 0, word)
+            if t < T - 1:
+                _arrow(ax, (t + 1 - RADIUS, 0.85), (t + RADIUS, 0.85), SEQUENTIAL, 0.4 + 6 * min(share, 1.3), alpha=shade)
+            ax.add_patch(Circle((t, 0.85), RADIUS, facecolor="white", edgecolor="none", zorder=3))
+            ax.add_patch(Circle((t, 0.85), RADIUS, facecolor=SEQUENTIAL, edgecolor=SEQUENTIAL, alpha=shade, lw=1.2, zorder=3))
+            ax.text(t, 1.27, f"{share:.0%}" if share >= 0.01 else f"{share:.1%}", ha="center", va="center", fontsize=9, color=INK)
+        ax.text(T - 0.6, 0.85, "error", va="center", fontsize=9, color=INK)
+        ax.set_xlim(-0.6, T + 0.2)
+        ax.set_ylim(-0.3, 1.45)
+    plot.alt = "Chains of states with arrows from the last word back to the first, as thick as what is left of the gradient. " + "; ".join(
+        f"{title}: {float(shares[T - 1]):.1%} reaches {words[0]!r}" for title, shares in kept.items()
     )
     return plot

@@ -187,8 +187,11 @@ def throughput_plot(table: pd.DataFrame, height: float = 3.4) -> Plot:
 
 
 @styled
-def gradient_plot(by_lag: dict[str, list[float]], height: float = 3.4) -> Plot:
-    """Gradient of the last output in each earlier input, relative to lag 0; name → values at lag 0, 1, 2 …"""
+def gradient_plot(by_lag: dict[str, list[float]], record: pd.DataFrame | None = None, limits: tuple[float, float] | None = None, height: float = 3.4) -> Plot:
+    """Gradient of the last output in each earlier input, relative to lag 0; name → values at lag 0, 1, 2 …
+
+    record: recorded values (columns model, lag, ratio) of the same names, drawn as dots. limits: of the upright axis.
+    """
     require(len(by_lag) > 0, "there are no gradients to plot")
     plot = Plot(height=height)
     ax, ends = plot.subplots(), []
@@ -198,10 +201,14 @@ def gradient_plot(by_lag: dict[str, list[float]], height: float = 3.4) -> Plot:
         color = look.color if look.color != INK else f"C{i}"
         every = max(1, len(values) // 8)
         ax.plot(range(len(values)), values, color=color, marker=marks[i % 8], linestyle=(look.linestyle, "--", "-.", ":")[i % 4], markevery=every)
-        seen = np.flatnonzero(values >= LEAST_GRADIENT)  # a line that leaves the picture is named where it leaves
+        if record is not None:
+            dots = record[(record["model"] == name) & (record["ratio"] > LEAST_GRADIENT)]
+            ax.plot(dots["lag"], dots["ratio"], ".", color=color, ms=4, alpha=0.6)
+        low, high = limits or (LEAST_GRADIENT, np.inf)
+        seen = np.flatnonzero((values >= low) & (values <= high))  # a line that leaves the picture is named where it leaves
         ends.append((CONTESTANTS[name].label if name in CONTESTANTS else name, int(seen[-1]), float(values[seen[-1]]), color))
     ax.set_yscale("log")
-    ax.set_ylim(max(ax.get_ylim()[0], LEAST_GRADIENT), ax.get_ylim()[1] * 3)
+    ax.set_ylim(limits or (max(ax.get_ylim()[0], LEAST_GRADIENT), ax.get_ylim()[1] * 3))
     ax.set_xlabel("lag: how many steps back the input lies")
     ax.set_ylabel("gradient ÷ gradient at lag 0")
     ax.set_title("How much of the past still counts in learning")

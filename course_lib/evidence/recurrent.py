@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import torch
 
-from course_lib.models import GRU, LSTM, RNN
+from course_lib.models import GRU, LSTM, RNN, Decoder, TransformerConfig
 from course_lib.models.baselines import NGram
 from course_lib.models.heads import SequenceModel
 from course_lib.models.initialise import chrono, forget_bias, gradient_by_lag, identity, orthogonal
@@ -90,6 +90,31 @@ def parity_lengths(seed: int = 0, sweep: bool = False, models: Sequence[str] = (
     return pd.DataFrame(rows)
 
 
+def parity_attention(seed: int = 0, sweep: bool = False, steps: int = 2000, lengths: Sequence[int] = (5, 10, 20, 40, 60, 80, 100, 200)) -> pd.DataFrame:
+    """Running parity as above, asked of a causal Transformer of two layers, with each kind of position."""
+    task, rows = parity(20, every_step=True), []
+    for positions in ("none", "sinusoidal", "rotary"):
+        for lr in (1e-3, 3e-4) if sweep else (3e-4,):
+            torch.manual_seed(seed)
+            model = Decoder(TransformerConfig(V=2, D=64, N=2, H=4, T_max=max(lengths), positions=positions))
+            seconds = fit(model, task, steps, lr=lr, seed=seed, T=(1, 20), B=64, decay="linear").seconds.iloc[-1]
+            scores = ((t, evaluate(model, parity(t), seed=seed)) for t in lengths)
+            rows += [{"model": "Transformer", "positions": positions, "lr": lr, "trained_to": 20, "T": t, "score": s, "seconds": seconds} for t, s in scores]
+    return pd.DataFrame(rows)
+
+
+def clipping(seed: int = 0, sweep: bool = False, steps: int = 2000, T: int = 50) -> pd.DataFrame:
+    """The adding problem by an identity-ReLU RNN whose gradients explode, with and without clipping (Pascanu et al. 2013)."""
+    task, tables = adding(T), []
+    for name, clip in (("clipped", 1.0), ("not clipped", None)):
+        for lr in RATES if sweep else (3e-3,):
+            torch.manual_seed(seed)
+            model = SequenceModel(identity(RNN(2, 32, nonlinearity="relu"), std=0.1), 1)
+            curves = fit(model, task, steps, lr=lr, seed=seed, clip=clip, goal=True)
+            tables.append(curves.assign(task=task.name, T=T, model=name, lr=lr, metric=task.metric, outcome=curves.attrs["outcome"]))
+    return pd.concat(tables, ignore_index=True)
+
+
 def letters_of_surnames(seed: int = 0, sweep: bool = False, models: Sequence[str] = ("RNN", "LSTM", "GRU"), steps: int = 1500, orders: Sequence[int] = range(1, 7)) -> pd.DataFrame:
     """Nats a letter on all validation surnames: n-grams of each order beside recurrent models.
 
@@ -117,5 +142,7 @@ EXPERIMENTS = {
     "adding": adding_problem,
     "recall": recall,
     "parity": parity_lengths,
+    "parity_attention": parity_attention,
+    "clipping": clipping,
     "surnames": letters_of_surnames,
 }

@@ -15,7 +15,8 @@ def test_a_run_is_drawn_over_the_recorded_seeds(task, name):
     table = recorded(name)
     live = table[(table["lr"] == 1e-2) & (table["seed"] == 0) & (table["T"] == task.T) & (table["model"] == "LSTM")]
     lines = learning_plot(task, table, live).axes[0].lines
-    assert len(lines) == 3 + 1 + 1  # three seeds, the run, the baseline
+    models = table.loc[table["T"] == task.T, "model"].nunique()
+    assert len(lines) == 3 * models + 1 + 1  # three seeds each, the run, the baseline
     alt = learning_plot(task, table).alt
     assert all(f"{model} solved by" in alt for model in table["model"].unique())
     with pytest.raises(InputError, match="nothing is recorded for"):

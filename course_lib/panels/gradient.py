@@ -65,7 +65,7 @@ class GradientPanel:
         radius = round(self.slider.value, 2)
         values = self.values(radius)
         name = f"{self.start.value}, {self.nonlinearity.value}"
-        self.image.value = picture(gradient_plot({name: values, "radius to the power of the lag": [radius**lag for lag in range(101)]}, limits=LIMITS), 760)
+        self.image.value = picture(gradient_plot({"RNN": values, "radius alone": [radius**lag for lag in range(101)]}, limits=LIMITS), 760)
         fate = "vanished" if values[-1] < 0.01 else "exploded" if values[-1] > 100 else "still there"
         self.status.value = f'<div role="status" aria-live="polite">{name}, radius {radius:g}: at lag 100 the gradient is {values[-1]:.1e} of what it is at lag 0: <b>{fate}</b>.</div>'
 

@@ -39,7 +39,8 @@ def learning_plot(task: Task, recorded: pd.DataFrame, live: pd.DataFrame | None 
     ax.axhline(task.baseline.value, color=MUTED, lw=1.2, ls="--")
     ax.annotate("knowing nothing", (1, task.baseline.value), (-3, -3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", va="top", color=MUTED)
     if task.metric == "accuracy":
-        ax.set_ylim(0, 1.25)
+        ax.set_ylim(0, 1.25)  # room for the names of those that reach 1
+        ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     elif task.metric == "mse":
         ax.set_yscale("log")
         ax.set_yticks([y for y in (1e-3, 1e-2, 0.1, 1) if ax.get_ylim()[0] <= y <= ax.get_ylim()[1]])

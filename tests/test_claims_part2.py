@@ -39,8 +39,8 @@ CASES = {
     "2.8": [(dict(lstm_growth="T", gru_growth="T", scan_growth="log T"), WHEN), (dict(scan_growth="T"), HOLDS), (dict(lstm_growth="1"), FAILS)],
     "2.9": [(dict(error=1e-7, T=64, scan_growth="log T"), HOLDS), (dict(error=0.1), FAILS), (dict(scan_growth="T"), FAILS)],
     "2.10": [
-        (dict(T=1024, loop_over_doubling=SLOWER, loop_over_chunk=SLOWER), HOLDS),
-        (dict(loop_over_doubling=TIE), WHEN), (dict(loop_over_doubling=FASTER, loop_over_chunk=TIE), FAILS),
+        (dict(T=1024, doubling_over_loop=FASTER, chunk_over_loop=FASTER), HOLDS),
+        (dict(doubling_over_loop=TIE), WHEN), (dict(doubling_over_loop=SLOWER, chunk_over_loop=TIE), FAILS),
     ],
 }  # fmt: skip
 ALL = [(number, cases[0][0] | changed, verdict) for number, cases in CASES.items() for changed, verdict in cases]

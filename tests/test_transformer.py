@@ -258,3 +258,21 @@ def test_a_mistake_gets_one_sentence(call, message):
 def test_relative_and_no_positions_know_no_longest_sequence():
     for positions in ("relative", "none"):
         assert Decoder(TransformerConfig(V, 8, 1, 2, T_max=4, positions=positions))(ids(1, 9)).shape == (1, 9, V)
+
+
+@pytest.mark.parametrize("size", [10, 2**15])
+def test_the_quick_gelu_is_the_kernels(size):
+    gelu, x = ACTIVATIONS["gelu_tanh"](), (torch.randn(size) * 4).requires_grad_()
+    gradient = torch.randn(size)
+    expected = torch.nn.functional.gelu(x, approximate="tanh")
+    torch.testing.assert_close(gelu(x), expected, rtol=1e-5, atol=1e-6)
+    own, theirs = (torch.autograd.grad(y, x, gradient)[0] for y in (gelu(x), expected))
+    torch.testing.assert_close(own, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_quick_gelu_bears_extremes():
+    x = torch.tensor([-1e4, -30.0, 0.0, 30.0, 1e4]).repeat(2**14).requires_grad_()
+    y = ACTIVATIONS["gelu_tanh"]()(x)
+    y.sum().backward()
+    assert y[:5].tolist() == [0, 0, 0, 30, 1e4]
+    assert x.grad[:5].tolist() == [0, 0, 0.5, 1, 1]

@@ -2,6 +2,9 @@
 
 A run can be watched (progress bar, callback), ended (`stop`), kept and taken up again (`checkpoint`): a
 run that was interrupted and resumed gives the numbers of one that was not, to the last bit on a CPU.
+
+Under torchrun the same call runs on several processes: each takes its share of every batch, gradients are
+averaged, and the numbers are those of one process but for rounding. Rank 0 reports and writes checkpoints.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from course_lib.checks import InputError, require, require_choice, require_int
+from course_lib.models.parallel import average_gradients, mean_over_ranks, ranks, same_weights
 from course_lib.tasks.task import Batch, Task
 
 __all__ = ["fit", "evaluate"]
@@ -94,9 +98,11 @@ def fit(
     if goal is not False and goal is not True:
         task = replace(task, goal=goal)
 
+    rank, P = ranks()
+    require(B % P == 0, f"B must be divisible by the {P} processes, got {B}")
     device = torch.device(device) if device is not None else next(model.parameters()).device
     require(device.type != "cuda" or torch.cuda.is_available(), "device is cuda, but this machine has no GPU that torch can use")
-    model.to(device).train()
+    same_weights(model.to(device).train())
     optimiser = torch.optim.AdamW(model.parameters(), lr, betas, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda"))
     generator = torch.Generator().manual_seed(seed)
     unseen = task.batch(256, high, torch.Generator().manual_seed(seed + 1_000_003), held_out=True)
@@ -105,7 +111,7 @@ def fit(
     state = {"step": 0, "seconds": 0.0, "loss": 0.0, "gradient": 0.0, "counted": 0, "rows": []}
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed + rank)  # dropout: another mask on each rank
         if checkpoint is not None and Path(checkpoint).exists():
             state |= _load(Path(checkpoint), run, model, optimiser, generator, device)
         exact = torch.float32 if device.type == "mps" else torch.float64
@@ -114,17 +120,20 @@ def fit(
         began = time.perf_counter() - state["seconds"]
 
         def save():
+            if rank > 0:
+                return
             now = {"step": step, "seconds": time.perf_counter() - began, "counted": counted, "rows": rows}
             _save(Path(checkpoint), run, now | {"loss": loss_sum.item(), "gradient": gradient.item()}, model, optimiser, generator, device)
 
         outcome = "solved" if goal is not False and rows and task.solved(rows[-1]["score"]) else "finished"
-        with tqdm(total=steps, initial=min(step, steps), disable=not progress, leave=False, desc=task.name) as bar:
+        with tqdm(total=steps, initial=min(step, steps), disable=not progress or rank > 0, leave=False, desc=task.name) as bar:
             while outcome == "finished" and step < steps:
                 if stop is not None and stop.is_set():
                     outcome = "stopped"
                     break
                 length = low if low == high else int(torch.randint(low, high + 1, (), generator=generator))
-                batch = task.batch(B, length, generator, device)
+                batch = task.batch(B, length, generator)
+                batch = Batch(*(x if x is None else x.chunk(P)[rank] for x in batch)).to(device)  # (B/P, T)
                 factor = min(1.0, (step + 1) / warmup) if warmup else 1.0
                 if decay == "linear":
                     factor *= 1 - step / steps
@@ -134,6 +143,7 @@ def fit(
                     loss = task.loss(model(batch.inputs), batch)
                 optimiser.zero_grad()
                 loss.backward()
+                average_gradients(model)
                 norm = nn.utils.clip_grad_norm_(model.parameters(), math.inf if clip is None else clip)
                 optimiser.step()
                 step, counted = step + 1, counted + 1
@@ -142,7 +152,7 @@ def fit(
                 bar.update()
                 if step % every and step < steps:
                     continue
-                score = evaluate(model, task, unseen)
+                score, loss_sum = evaluate(model, task, unseen), mean_over_ranks(loss_sum)
                 row = {"step": step, "seconds": time.perf_counter() - began, "loss": loss_sum.item() / counted, "gradient": gradient.item(), "score": score}
                 rows.append(row)
                 bar.set_postfix({task.metric: f"{score:.3g}"})
@@ -153,7 +163,7 @@ def fit(
                     outcome = "solved"
                 if checkpoint is not None and outcome != "diverged":
                     save()
-                if callback is not None:
+                if callback is not None and rank == 0:
                     callback(row)
         if outcome == "stopped" and checkpoint is not None:
             save()

@@ -12,7 +12,7 @@ import torch
 from course_lib.checks import require_int
 from course_lib.tasks.task import Baseline, Batch, Task
 
-__all__ = ["temporal_xor", "letters", "adding", "delayed_recall", "parity", "copying"]
+__all__ = ["temporal_xor", "letters", "adding", "delayed_recall", "parity", "copying", "sorting"]
 
 
 def _integers(high: int, shape, generator) -> torch.Tensor:
@@ -139,6 +139,29 @@ def copying(T: int = 10, symbols: int = 8, teacher_forcing: bool = False) -> Tas
 
     baseline = Baseline(1 / symbols, f"guessing one of {symbols}")
     return Task("copying", draw, T, symbols + 1, None, symbols, "accuracy", baseline, 0.99)
+
+
+# -- put in order -----------------------------------------------------------------------------------------
+
+
+def sorting(T: int = 8, V: int = 32) -> Task:
+    """Write T random numbers 0 … V−1 (repeats allowed) in rising order: ids (B, T) → answer (B, T), every place counted.
+
+    Every answer depends on all inputs, wherever they stand. Baseline accuracy: the likeliest number of every
+    place (the middle one of five random numbers is more often 15 than 0), from their exact distribution.
+    """
+    require_int("V", V, 2)
+
+    def draw(B, T, generator):
+        numbers = _integers(V, (B, T), generator)
+        return Batch(numbers, numbers.sort(1).values)
+
+    def at_most(k: int, v: int) -> float:  # P(the k-th smallest of T is ≤ v) = P(at least k of T are)
+        p = (v + 1) / V
+        return sum(math.comb(T, j) * p**j * (1 - p) ** (T - j) for j in range(k, T + 1))
+
+    best = _share(T, (max(at_most(k, v) - (at_most(k, v - 1) if v else 0.0) for v in range(V)) for k in range(1, T + 1)))
+    return Task("sorting", draw, T, V, None, V, "accuracy", Baseline(best, "the likeliest number of every place"), 0.99)
 
 
 # -- keep count ------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """The interactive panels. Needs ipywidgets (7.7 or newer)."""
 
 from course_lib.panels.gradient import GradientPanel
+from course_lib.panels.heatmap import HeatmapPanel
 from course_lib.panels.predict import answer, predict
 from course_lib.panels.race import RacePanel
 from course_lib.panels.stepper import StepByStep
 
-__all__ = ["GradientPanel", "RacePanel", "StepByStep", "answer", "predict"]
+__all__ = ["GradientPanel", "HeatmapPanel", "RacePanel", "StepByStep", "answer", "predict"]

@@ -22,6 +22,7 @@ INK, MUTED = "#222222", "#666666"
 # Okabe & Ito's palette: told apart with every kind of colour vision, and by lightness in a grey print.
 COLOURS = {
     "rnn": "#D55E00", "lstm": "#009E73", "gru": "#CC79A7", "mingru": "#56B4E9", "attention": "#0072B2", "transformer": "#222222",
+    "encoder": "#0072B2", "bilstm": "#005F45", "BiLSTM": "#005F45", "BiLSTM, 2 layers": "#8CC63F",
     # the models of the recorded evidence: a family keeps its hue
     "two layers": "#0072B2", "one layer": "#56B4E9", "divided by √d": "#0072B2", "not divided": "#D55E00",
     "RNN": "#D55E00", "LSTM": "#009E73", "LSTM bias 1": "#8CC63F", "LSTM bias 3": "#005F45", "LSTM chrono": "#333333",

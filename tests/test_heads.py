@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
 from course_lib.checks import InputError
 from course_lib.models import GRU, LSTM, RNN, MinGRU
-from course_lib.models.heads import SequenceModel
+from course_lib.models.heads import Bidirectional, SequenceModel
 
 CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU, "mingru": MinGRU}
 
@@ -73,3 +74,31 @@ def test_sampling_repeats_by_seed_and_stays_stopped():
 def test_wrong_values_get_one_sentence(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_a_bidirectional_layer_equals_torch_with_copied_weights():
+    torch.manual_seed(0)
+    layer, theirs = Bidirectional(5, 8), nn.LSTM(5, 4, batch_first=True, bidirectional=True)
+    for half, suffix in ((layer.rightward, ""), (layer.leftward, "_reverse")):
+        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+            getattr(half, name).data.copy_(getattr(theirs, f"{name}_l0{suffix}").data)
+    x = torch.randn(3, 7, 5)
+    for schedule in layer.schedules:
+        torch.testing.assert_close(layer(x, schedule=schedule)[0], theirs(x)[0])
+    changed = x.clone()
+    changed[:, -1] += 1
+    moved = (layer(changed)[0] - layer(x)[0]).detach().abs()[:, 0]
+    assert moved[:, :4].max() == 0  # what has read from the left knows nothing of the last word yet
+    assert moved[:, 4:].max() > 0
+
+
+def test_a_bidirectional_model_answers_every_word_but_cannot_write_on():
+    model = SequenceModel([Bidirectional(6, 8), Bidirectional(8, 8)], 7, embed=7)
+    ids = torch.randint(7, (3, 9))
+    assert model(ids).shape == (3, 9, 7)
+    with pytest.raises(InputError, match="cannot go step by step"):
+        model.generate(ids, 2)
+    with pytest.raises(InputError, match="D must be even"):
+        Bidirectional(4, 5)
+    with pytest.raises(InputError, match="takes no state"):
+        Bidirectional(4, 4)(torch.randn(1, 2, 4), torch.zeros(1, 4))

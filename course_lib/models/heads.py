@@ -1,4 +1,4 @@
-"""A recurrent cell with a way in and a way out: embedding (or numbers) → cells → one linear readout."""
+"""A recurrent cell with a way in and a way out: embedding (or numbers) → cells → one linear readout. And two cells, one for each way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,29 @@ from torch import Tensor, nn
 from course_lib.checks import require, require_choice, require_int
 from course_lib.models.recurrent import LSTM, Recurrent
 
-__all__ = ["SequenceModel"]
+__all__ = ["Bidirectional", "SequenceModel"]
+
+
+class Bidirectional(nn.Module):
+    """Two cells over one sequence, one from the left and one from the right, their outputs side by side.
+
+    x (B, T, D_in) → (B, T, D), None: each cell gives D/2 numbers a word, and there is no last state, for the two
+    end at opposite sides. The cells' schedules. Equal to torch.nn.LSTM(…, bidirectional=True) (tested). Schuster
+    & Paliwal 1997; with LSTMs: Graves & Schmidhuber 2005.
+    """
+
+    def __init__(self, D_in: int, D: int, cell: type[Recurrent] = LSTM, device=None, dtype=None):
+        super().__init__()
+        self.D_in, self.D = D_in, require_int("D", D, least=2)
+        require(D % 2 == 0, f"D must be even, half for each direction, got {D}")
+        self.rightward, self.leftward = (cell(D_in, D // 2, device=device, dtype=dtype) for _ in range(2))
+        self.schedules = cell.schedules
+
+    def forward(self, x: Tensor, state=None, schedule: str = "loop") -> tuple[Tensor, None]:
+        require(state is None, "a bidirectional layer starts from both ends and takes no state")
+        right = self.rightward(x, schedule=schedule)[0]  # (B, T, D/2)
+        left = self.leftward(x.flip(1), schedule=schedule)[0].flip(1)  # (B, T, D/2)
+        return torch.cat((right, left), -1), None  # (B, T, D)
 
 
 class SequenceModel(nn.Module):
@@ -22,10 +44,11 @@ class SequenceModel(nn.Module):
     >>> model(ids).shape                                       # (B, T, 27)
     """
 
-    def __init__(self, cell: Recurrent | list[Recurrent], D_out: int, embed: int | None = None, schedule: str | None = None):
+    def __init__(self, cell: Recurrent | Bidirectional | list, D_out: int, embed: int | None = None, schedule: str | None = None):
         super().__init__()
-        cells = [cell] if isinstance(cell, Recurrent) else list(cell)
-        require(len(cells) > 0 and all(isinstance(c, Recurrent) for c in cells), "cell must be a recurrent cell or a list of them")
+        kinds = (Recurrent, Bidirectional)
+        cells = [cell] if isinstance(cell, kinds) else list(cell)
+        require(len(cells) > 0 and all(isinstance(c, kinds) for c in cells), "cell must be a recurrent cell or a list of them")
         for below, above in zip(cells, cells[1:]):
             require(above.D_in == below.D, f"a cell reading width {above.D_in} cannot stand on one of width {below.D}")
         for c in cells:
@@ -48,6 +71,8 @@ class SequenceModel(nn.Module):
 
     def step(self, inputs: Tensor, states: list | None = None) -> tuple[Tensor, list]:
         """One time step: ids (B,) or numbers (B, D_in), states before → outputs (B, D_out), states after."""
+        both_ways = any(isinstance(cell, Bidirectional) for cell in self.cells)
+        require(not both_ways, "a bidirectional model must have the whole sequence before its first answer: it cannot go step by step")
         x, after = self._enter(inputs, 1), []
         for cell, state in zip(self.cells, [None] * len(self.cells) if states is None else states):
             after.append(cell.step(x, state))
@@ -89,6 +114,7 @@ class SequenceModel(nn.Module):
         return self.embedding(inputs)
 
     @staticmethod
-    def _quickest(cell: Recurrent, x: Tensor) -> str:
+    def _quickest(cell: Recurrent | Bidirectional, x: Tensor) -> str:
+        cell = cell.rightward if isinstance(cell, Bidirectional) else cell
         # measured: on a CPU the library wins for the LSTM alone, on a GPU (cuDNN) for all three
         return "fused" if isinstance(cell, LSTM) or (x.is_cuda and "fused" in cell.schedules) else "hoisted"

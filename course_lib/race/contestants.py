@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from course_lib.checks import InputError, require
 from course_lib.models import GRU, LSTM, RNN, Block, KVCache, MinGRU, MultiHeadAttention
+from course_lib.models.heads import Bidirectional
 
 __all__ = ["CONTESTANTS", "Contestant", "PASSES", "FAIRNESS", "check_contestant", "find_contestant", "fair_width", "make_call"]
 
@@ -54,6 +55,8 @@ FAMILIES = {
     "mingru": Family(_cell(MinGRU), 2, 2, 4),
     "attention": Family(MultiHeadAttention, 4, 4, 8, 4),
     "transformer": Family(Block, 12, 13, 24, 4),
+    "encoder": Family(Block, 12, 13, 24, 4),
+    "bilstm": Family(_cell(Bidirectional), 6, 8, 12),
 }
 
 
@@ -71,7 +74,12 @@ class Contestant:
 
     @property
     def recurrent(self) -> bool:
-        return self.family not in ("attention", "transformer")
+        return self.family not in ("attention", "transformer", "encoder")
+
+    @property
+    def both_ways(self) -> bool:
+        """Does each output see the words after it, too?"""
+        return self.family in ("encoder", "bilstm")
 
     def layer(self, D: int, H: int, device, dtype) -> nn.Module:
         return FAMILIES[self.family].build(D, H, device=device, dtype=dtype)
@@ -79,7 +87,7 @@ class Contestant:
     def run(self, layer: nn.Module, x: Tensor, schedule: str | None = None) -> Tensor:
         """x (B, T, D) → y (B, T, D)."""
         schedule = schedule or self.schedule
-        return layer(x, schedule=schedule)[0] if self.recurrent else layer(x, causal=True, schedule=schedule)
+        return layer(x, schedule=schedule)[0] if self.recurrent else layer(x, causal=not self.both_ways, schedule=schedule)
 
     def generate(self, layer: nn.Module, x: Tensor, T: int, schedule: str | None = None) -> Tensor:
         """T steps from x (B, D), each output fed back as the next input → (B, T, D)."""
@@ -126,6 +134,9 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("attention-naive", "attention, as matrices", "attention", "naive", "loop"),
         Contestant("attention-sdpa", "attention, fused", "attention", "sdpa", "naive"),
         Contestant("transformer-block", "Transformer block", "transformer", "sdpa", "naive"),
+        Contestant("encoder-block", "encoder block", "encoder", "sdpa", "naive", WHOLE_SEQUENCE),
+        Contestant("bilstm-loop", "BiLSTM step loops", "bilstm", "loop", "fused", WHOLE_SEQUENCE),
+        Contestant("bilstm-fused", "BiLSTM, torch.nn", "bilstm", "fused", "loop", WHOLE_SEQUENCE),
         Contestant("rnn-graph", "RNN loop, CUDA graph", "rnn", "loop", "fused", PASSES, "graph"),
         Contestant("rnn-compiled", "RNN loop, compiled step", "rnn", "loop", "fused", PASSES, "compile"),
     )
@@ -153,7 +164,7 @@ def fair_width(contestant: Contestant, width: int, heads: int, T: int, fairness:
     family, reference = FAMILIES[contestant.family], FAMILIES["attention"]
     size = family.parameters if fairness == "parameters" else lambda D: family.flops(T, D)
     target = reference.parameters(width) if fairness == "parameters" else reference.flops(T, width)
-    step = 1 if contestant.recurrent else heads
+    step = 2 if contestant.family == "bilstm" else 1 if contestant.recurrent else heads  # half for each direction
     D = step
     while size(D) < target:
         D *= 2
@@ -223,7 +234,7 @@ def check_contestant(contestant: Contestant, pass_: str, D: int, H: int, device,
     """The correctness gate: None when the contestant's numbers are right, else one sentence saying what is not.
 
     On 9 random tokens: the same output as the schedule it must equal (and the same gradient, when it is
-    to be trained), and an output that ignores the future.
+    to be trained), and an output that ignores the future (or, of an encoder and a BiLSTM, does not).
     """
     T, B, k = 9, 2, 5
     layer, x, dy = _random_layer(contestant, T, B, D, H, device, dtype, seed=1)
@@ -248,6 +259,8 @@ def check_contestant(contestant: Contestant, pass_: str, D: int, H: int, device,
             changed = x.clone()
             changed[:, k:] *= -1  # not += 1: a layer norm would take that out again
             error = (contestant.run(layer, changed) - contestant.run(layer, x))[:, :k].abs().max().item()
+        if contestant.both_ways:
+            return None if error > TOLERANCE[dtype] else f"{contestant.name} does not look at the words to come"
         if not error <= TOLERANCE[dtype]:
             return f"{contestant.name} looks into the future: an earlier output moved by {error:.1e}"
     return None

@@ -21,17 +21,18 @@ _drawing = threading.RLock()  # matplotlib's settings are global, and panels dra
 INK, MUTED = "#222222", "#666666"
 # Okabe & Ito's palette: told apart with every kind of colour vision, and by lightness in a grey print.
 COLOURS = {
-    "rnn": "#D55E00", "lstm": "#009E73", "gru": "#CC79A7", "mingru": "#56B4E9", "attention": "#0072B2", "transformer": "#222222",
+    "rnn": "#D55E00", "lstm": "#009E73", "gru": "#CC79A7", "mingru": "#56B4E9", "mean": "#6A3D9A", "attention": "#0072B2", "transformer": "#222222",
     "encoder": "#0072B2", "bilstm": "#005F45", "BiLSTM": "#005F45", "BiLSTM, 2 layers": "#8CC63F",
     # the models of the recorded evidence: a family keeps its hue
     "two layers": "#0072B2", "one layer": "#56B4E9", "divided by √d": "#0072B2", "not divided": "#D55E00",
     "RNN": "#D55E00", "LSTM": "#009E73", "LSTM bias 1": "#8CC63F", "LSTM bias 3": "#005F45", "LSTM chrono": "#333333",
     "GRU": "#CC79A7", "MinGRU": "#56B4E9", "RNN orthogonal": "#A87900", "RNN identity": "#7A2E00", "clipped": "#D55E00", "not clipped": "#666666", "radius alone": "#666666", "Transformer": "#0072B2",
+    "skip-gram": "#0072B2", "PPMI + SVD": "#A87900", "PPMI": "#B8B8B8",
 }  # fmt: skip
 SEQUENTIAL, PARALLEL = COLOURS["rnn"], COLOURS["attention"]
 SCHEDULE_MARKS = {
     "loop": ("o", "-"), "hoisted": ("s", (0, (5, 2))), "fused": ("^", (0, (4, 1.5, 1, 1.5))), "doubling": ("v", (0, (1, 1.2))),
-    "chunk": ("d", "-"), "naive": ("s", (0, (5, 2))), "sdpa": ("D", "-"), "block": ("P", "-"), "graph": ("*", (0, (1, 1.2))), "compiled": ("X", (0, (3, 1))),
+    "chunk": ("d", "-"), "scan": ("p", (0, (6, 1.5, 1, 1.5))), "naive": ("s", (0, (5, 2))), "sdpa": ("D", "-"), "block": ("P", "-"), "graph": ("*", (0, (1, 1.2))), "compiled": ("X", (0, (3, 1))),
 }  # fmt: skip
 
 

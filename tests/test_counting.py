@@ -149,7 +149,7 @@ LENGTHS = (8, 16, 32, 64, 128)
     ("name", "order"),
     [
         ("rnn-loop", "T"), ("lstm-loop", "T"), ("gru-loop", "T"), ("rnn-hoisted", "T"), ("lstm-hoisted", "T"), ("gru-hoisted", "T"),
-        ("mingru-loop", "T"), ("mingru-doubling", "log T"), ("mingru-chunk", "√T"), ("attention-naive", "1"), ("attention-sdpa", "1"),
+        ("mean-scan", "1"), ("mingru-loop", "T"), ("mingru-doubling", "log T"), ("mingru-chunk", "√T"), ("attention-naive", "1"), ("attention-sdpa", "1"),
         ("transformer-block", "1"), ("attention-loop", "1"),
     ],
 )  # fmt: skip

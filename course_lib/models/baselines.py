@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
 
 from course_lib.checks import InputError, require, require_int
 
-__all__ = ["NGram"]
+__all__ = ["NGram", "cooccurrence", "pmi", "ppmi", "ppmi_svd"]
 
 
 class NGram:
@@ -93,3 +95,53 @@ class NGram:
 def _look_up(codes: np.ndarray, sorted_codes: np.ndarray, values: np.ndarray) -> np.ndarray:
     at = np.minimum(np.searchsorted(sorted_codes, codes), len(sorted_codes) - 1)
     return np.where(sorted_codes[at] == codes, values[at], 0)
+
+
+# -- words by the company they keep: counts, and vectors made of nothing else -----------------------------------
+
+
+def cooccurrence(ids: np.ndarray, V: int, window: int = 10, taper: bool = True) -> sparse.csr_matrix:
+    """How often word j stands within `window` words of word i; ids (T,), −1 for a word that is not counted.  # (V, V)
+
+    taper: a neighbour at distance d counts (window − d + 1) / window, as in skip-gram; otherwise 1.
+    Symmetric. Raises InputError for ids outside −1 … V−1.
+    """
+    ids = np.asarray(ids)
+    require(len(ids) > 0 and ids.min() >= -1 and ids.max() < V, f"ids must lie in -1 … {V - 1}")
+    total = sparse.csr_matrix((V, V))
+    for d in range(1, min(require_int("window", window), len(ids) - 1) + 1):
+        left, right = ids[:-d], ids[d:]
+        both = (left >= 0) & (right >= 0)
+        weight = np.full(both.sum(), (window - d + 1) / window if taper else 1.0)
+        total = total + sparse.coo_matrix((weight, (left[both], right[both])), shape=(V, V)).tocsr()
+    return (total + total.T).tocsr()
+
+
+def pmi(counts: sparse.spmatrix, share: np.ndarray | None = None) -> sparse.coo_matrix:
+    """ln P(i, j) / (P(i) P(j)) of every pair that was seen: how much oftener than by chance.  # (V, V)
+
+    share: P(j) of the contexts (V,), where it is not that of the counts. Pointwise mutual information:
+    Church & Hanks 1990.
+    """
+    seen = sparse.coo_matrix(counts)
+    seen.eliminate_zeros()
+    require(seen.nnz > 0, "counts must hold at least one pair")
+    total = np.asarray(counts.sum(1)).ravel()  # (V,)
+    share = total / total.sum() if share is None else share
+    return sparse.coo_matrix((np.log(seen.data / (total[seen.row] * share[seen.col])), (seen.row, seen.col)), shape=seen.shape)
+
+
+def ppmi(counts: sparse.spmatrix) -> sparse.csr_matrix:
+    """PMI where it is positive, else 0: a long and sparse vector for each word (Bullinaria & Levy 2007).  # (V, V)"""
+    matrix = pmi(counts).tocsr()
+    matrix.data = np.maximum(matrix.data, 0)
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def ppmi_svd(counts: sparse.spmatrix, D: int = 100) -> np.ndarray:
+    """The D strongest directions of the PPMI matrix: rows of U·√S, a dense vector for each word (Levy et al. 2015, §3.3).  # (V, D)"""
+    matrix = ppmi(counts)
+    require(1 <= require_int("D", D) < matrix.shape[0], f"D must be below the {matrix.shape[0]} words, got {D}")
+    U, S, _ = svds(matrix, D, v0=np.ones(matrix.shape[0]))  # a fixed start: the same vectors every time
+    return (U * np.sqrt(S))[:, ::-1]  # the strongest first

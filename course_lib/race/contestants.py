@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from course_lib.checks import InputError, require
 from course_lib.models import GRU, LSTM, RNN, Block, KVCache, MinGRU, MultiHeadAttention
+from course_lib.models.embedding import RunningMean
 from course_lib.models.heads import Bidirectional
 
 __all__ = ["CONTESTANTS", "Contestant", "PASSES", "FAIRNESS", "check_contestant", "find_contestant", "fair_width", "make_call"]
@@ -53,6 +54,7 @@ FAMILIES = {
     "lstm": Family(_cell(LSTM), 8, 8, 16),
     "gru": Family(_cell(GRU), 6, 6, 12),
     "mingru": Family(_cell(MinGRU), 2, 2, 4),
+    "mean": Family(_cell(RunningMean), 1, 0, 2),
     "attention": Family(MultiHeadAttention, 4, 4, 8, 4),
     "transformer": Family(Block, 12, 13, 24, 4),
     "encoder": Family(Block, 12, 13, 24, 4),
@@ -130,6 +132,7 @@ CONTESTANTS: dict[str, Contestant] = {
         Contestant("mingru-loop", "MinGRU step loop", "mingru", "loop", "doubling"),
         Contestant("mingru-doubling", "MinGRU, doubling scan", "mingru", "doubling", "loop", WHOLE_SEQUENCE),
         Contestant("mingru-chunk", "MinGRU, chunked scan", "mingru", "chunk", "loop", WHOLE_SEQUENCE),
+        Contestant("mean-scan", "running mean", "mean", "scan", "loop"),
         Contestant("attention-loop", "attention, token by token", "attention", "loop", "sdpa", WHOLE_SEQUENCE),
         Contestant("attention-naive", "attention, as matrices", "attention", "naive", "loop"),
         Contestant("attention-sdpa", "attention, fused", "attention", "sdpa", "naive"),

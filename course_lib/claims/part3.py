@@ -59,13 +59,12 @@ def _(related: dict[str, float], similar: dict[str, float]):
     return measured, when("alike means related: cup and coffee, not only cup and mug") if lag > 0.1 else HOLDS
 
 
-@claim("3.8", COMPANY, "Ratios of co-occurrence tell ice from steam.", "Pennington et al. 2014, Table 1")
-def _(counts: dict[str, tuple[int, int]], ratios: dict[str, float]):
-    measured = "times beside ice and beside steam: " + ", ".join(f"{word} {ice} and {steam}" for word, (ice, steam) in counts.items())
-    if min(ice + steam for ice, steam in counts.values()) < 10:
-        return measured + ": too few to compare", UNTESTED
-    plain = all(1 / 3 < ratios[word] < 3 for word in ("water", "fashion"))
-    return measured, HOLDS if ratios["solid"] > 3 and ratios["gas"] < 1 / 3 and plain else FAILS
+@claim("3.8", COMPANY, "Ratios of co-occurrence tell two words apart.", "Pennington et al. 2014, Table 1")
+def _(pair: tuple[str, str], first: str, second: str, neither: str, counts: dict[str, tuple[float, float]], ratios: dict[str, float]):
+    measured = f"times beside {pair[0]} and beside {pair[1]}: " + ", ".join(f"{word} {a:.0f} and {b:.0f}" for word, (a, b) in counts.items())
+    if min(sum(counts[word]) for word in (first, second, neither)) < 10:
+        return measured + "; too few to compare", UNTESTED
+    return measured, HOLDS if ratios[first] > 3 and ratios[second] < 1 / 3 < ratios[neither] < 3 else FAILS
 
 
 @claim("3.9", LIMITS, "One vector for a word cannot tell its senses apart.", "Schütze 1998; Reisinger & Mooney 2010")

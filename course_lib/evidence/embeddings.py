@@ -15,7 +15,7 @@ from course_lib.tasks import Vocabulary, load_corpus, word_pairs
 __all__ = ["EXPERIMENTS", "agreement", "ratings"]
 
 RATES, RATE = (2e-3, 5e-3, 1e-2), 5e-3  # of skip-gram
-GLOVE_RATES, GLOVE_RATE = (5e-3, 2e-2), 2e-2
+GLOVE_RATES, GLOVE_RATE = (2e-2, 5e-2), 5e-2
 
 
 def ratings() -> dict[str, list[tuple[str, str, float]]]:
@@ -38,7 +38,7 @@ def agreement(model: SkipGram, ids: torch.Tensor, window: int = 5, k: float = 5.
     return float(np.corrcoef((w * c).sum(1), seen.data[keep] - np.log(k))[0, 1])
 
 
-def embeddings(seed: int = 0, sweep: bool = False, steps: int = 3000, looks: int = 12, D: int = 100) -> pd.DataFrame:
+def embeddings(seed: int = 0, sweep: bool = False, steps: int = 2400, looks: int = 12, D: int = 100) -> pd.DataFrame:
     """Correlations of each kind of vectors with people's ratings, those of the learnt ones at `looks` times.
 
     Seconds are those of the processor, so that other programs on the machine do not count.

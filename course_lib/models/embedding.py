@@ -12,6 +12,7 @@ Vocabulary V, width D, T tokens in a piece of text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -218,3 +219,17 @@ class WordVectors:
         known = [(self.cosine(a, b), rating) for a, b, rating in pairs if a in self and b in self]
         require(len(known) >= 3, f"a correlation needs at least 3 pairs with vectors, got {len(known)}")
         return float(spearmanr(*zip(*known)).statistic), len(known)
+
+    def weat(self, X: Sequence[str], Y: Sequence[str], A: Sequence[str], B: Sequence[str]) -> tuple[float, float]:
+        """Are the words X nearer to A, and Y nearer to B, than the other way round? Effect size and p-value.
+
+        A word's association is its mean cosine with A less that with B; the effect size is the difference of the
+        means of X and Y in standard deviations; p is the share of all ways to halve X ∪ Y that differ at least as
+        much. Caliskan et al. 2017. Raises InputError unless X and Y hold equally many words, 2 to 8.
+        """
+        require(len(X) == len(Y) and 2 <= len(X) <= 8, f"X and Y must hold equally many words, 2 to 8, got {len(X)} and {len(Y)}")
+        both = self[[*X, *Y]]  # (2n, D)
+        s = (both @ self[A].T).mean(1) - (both @ self[B].T).mean(1)  # (2n,)
+        n, observed = len(X), s[: len(X)].sum()
+        halves = np.array([s[list(half)].sum() for half in combinations(range(2 * n), n)])
+        return float((s[:n].mean() - s[n:].mean()) / s.std(ddof=1)), float((halves >= observed - 1e-6).mean())

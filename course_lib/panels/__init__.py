@@ -4,6 +4,8 @@ from course_lib.panels.gradient import GradientPanel
 from course_lib.panels.heatmap import HeatmapPanel
 from course_lib.panels.predict import answer, predict
 from course_lib.panels.race import RacePanel
+from course_lib.panels.sampling import SamplingPanel
 from course_lib.panels.stepper import StepByStep
+from course_lib.panels.wordmap import MapPanel
 
-__all__ = ["GradientPanel", "HeatmapPanel", "RacePanel", "StepByStep", "answer", "predict"]
+__all__ = ["GradientPanel", "HeatmapPanel", "MapPanel", "RacePanel", "SamplingPanel", "StepByStep", "answer", "predict"]

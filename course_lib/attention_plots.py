@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.colors import PowerNorm
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import NullFormatter, NullLocator
 
 from course_lib.checks import require
 from course_lib.plotting import label_ends
@@ -85,10 +85,10 @@ def heat_map(weights, rows: Sequence[str], columns: Sequence[str] | None = None,
 
 @styled
 def maps_beside(maps: dict[str, tuple], height: float | None = None, words: bool = True) -> Plot:
-    """Two or three heads beside each other: title → (weights (T, S), rows, columns)."""
+    """Two or three heads beside each other: title → (weights (T, S), rows, columns). words: written at the edges, or left out."""
     require(2 <= len(maps) <= 3, f"maps must hold 2 or 3, got {len(maps)}")
     T = max(len(rows) for _, rows, _ in maps.values())
-    plot = Plot(6.5, height or 1.3 + 6.0 / len(maps))
+    plot = Plot(6.5, height or 1.0 + 5.4 / len(maps))
     for ax, (title, (weights, rows, columns)) in zip(plot.subplots(1, len(maps)), maps.items()):
         matrix = _matrix(weights, rows, columns)
         _draw_map(ax, matrix, rows, columns, False, 9 if T <= 18 else 7)
@@ -154,6 +154,8 @@ def curves_plot(
         ax.xaxis.set_minor_locator(NullLocator())
     if "y" in log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
     if line is not None:
         ax.axhline(line[1], color=MUTED, lw=1.2, ls="--")
         ends.append((line[0], x[-1], line[1], MUTED))

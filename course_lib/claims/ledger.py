@@ -84,7 +84,10 @@ class Ledger:
 
     def table(self, collapsed: bool | None = None) -> LedgerTable:
         """All entries under the article's headings; collapsed by default when there are more than ten."""
-        entries = [self.entries[number] for number in CLAIMS if number in self.entries]
+        numbers = [number for number in CLAIMS if number in self.entries]
+        if all(isinstance(number, int) for number in numbers):  # Part 7's list, whose rules stand in several files
+            numbers.sort()
+        entries = [self.entries[number] for number in numbers]
         return LedgerTable(entries, len(entries) > 10 if collapsed is None else collapsed)
 
 

@@ -38,7 +38,7 @@ def _(task: str, clipped: int, unclipped: int, seeds: int):
     return measured, HOLDS if clipped == seeds > unclipped else FAILS
 
 
-@claim(6, BACK, "Long-term dependencies fade in a recurrent network.", "Bengio et al. 1994; Le et al. 2015; Tallec & Ollivier 2018")
+@claim(6, "The sequential bottleneck of RNNs", "Long-term dependencies fade in a recurrent network.", "Bengio et al. 1994; Le et al. 2015; Tallec & Ollivier 2018")
 def _(cell: str, lag: int, default: float, repair: str, repaired: float):
     measured = f"gradient at lag {lag} ÷ at lag 0: {cell} as it usually starts {default:.0e}, with {repair} {repaired:.2g}"
     if default >= STILL_THERE:

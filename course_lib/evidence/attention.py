@@ -125,12 +125,12 @@ def without_scale(model: Decoder) -> Decoder:
     return model
 
 
-def scaling(seed: int = 0, sweep: bool = False, d: int = 64, steps: int = 600) -> pd.DataFrame:
+def scaling(seed: int = 0, sweep: bool = False, d: int = 64, steps: int = 400) -> pd.DataFrame:
     """Associative recall by one wide head a layer, with and without √d, started so that queries and keys have variance 1 or small."""
     task, tables = associative_recall(), []
     for start, std in (("variance 1", d**-0.5), ("small", 0.02)):
         for name in ("divided by √d", "not divided"):
-            for lr in RATES if sweep else (RATE,):
+            for lr in RATES[:2] if sweep else (RATE,):  # at the third, not even the usual form learnt the task
                 torch.manual_seed(seed)
                 config = TransformerConfig(V=task.V, D=d, N=2, H=1, D_ff=64, T_max=task.T, positions="rotary", init_std=std)
                 model = Decoder(config) if name == "divided by √d" else without_scale(Decoder(config))
@@ -278,7 +278,7 @@ def permuted(model: Pooled, task: Task, tries: int = 10, seed: int = 3) -> dict[
     }  # fmt: skip
 
 
-def explanation(seed: int = 0, sweep: bool = False, steps: int = 600) -> pd.DataFrame:
+def explanation(seed: int = 0, sweep: bool = False, steps: int = 400) -> pd.DataFrame:
     """Jain & Wallace's shuffle and two tests of Wiegreffe & Pinter: a model that may not choose its weights, and
     a word-by-word network guided by the weights that another one learned."""
     task = decisive_word()

@@ -13,6 +13,7 @@ COMMANDS = {
     "doctor": ("course_lib.doctor", "check this machine: versions, devices, speed, data"),
     "fetch": ("course_lib.data", "get the texts and weights the notebooks read, once"),
     "race": ("course_lib.race_command", "time recurrent step loops against attention"),
+    "train": ("course_lib.train_command", "pretrain a small language model and compare it with counting"),
     "parallel": ("course_lib.parallel_command", "cut one model over several processes and compare with one"),
     "evidence": ("course_lib.evidence", "rerun the recorded three-seed experiments"),
 }

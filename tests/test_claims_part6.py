@@ -12,7 +12,7 @@ CASES = {
     "6.1": [(dict(T=6, by_query=1, by_key=6, by_value=0, output_by_value=6), HOLDS), (dict(by_value=3), FAILS), (dict(by_query=6), FAILS)],
     "6.2": [(dict(H=4, error=1e-7, parameters=100, parameters_one=100), HOLDS), (dict(error=0.1), FAILS), (dict(parameters=400), FAILS)],
     "6.3": [
-        (dict(d=128, kept=0.9, lost=0.01, solved=3, solved_without=0, small_without=0, seeds=3), HOLDS),
+        (dict(d=1024, kept=0.9, lost=0.01, trained_d=64, solved=3, solved_without=0, small_without=0, seeds=3), HOLDS),
         (dict(small_without=3), WHEN), (dict(solved_without=3, small_without=3), WHEN), (dict(lost=0.8), FAILS), (dict(kept=0.1, lost=0.001), FAILS),
     ],
     "6.4": [

@@ -20,9 +20,9 @@ def _(H: int, error: float, parameters: int, parameters_one: int):
 
 
 @claim("6.3", SCALE, "Dividing by √d keeps the softmax from saturating.", "Vaswani et al. 2017, §3.2.1 and footnote 4")
-def _(d: int, kept: float, lost: float, solved: int, solved_without: int, small_without: int, seeds: int):
+def _(d: int, kept: float, lost: float, trained_d: int, solved: int, solved_without: int, small_without: int, seeds: int):
     measured = (
-        f"gradient through the softmax at d = {d} ÷ at d = 1: {kept:.2g} with √d, {lost:.2g} without; recall learnt by {solved} of {seeds} seeds with it, "
+        f"gradient through the softmax at d = {d} ÷ at d = 1: {kept:.2g} with √d, {lost:.1g} without; recall learnt at d = {trained_d} by {solved} of {seeds} seeds with it, "
         f"{solved_without} without, {small_without} without it from smaller first weights"
     )
     if kept < 0.5 or lost > 0.5 * kept:

@@ -66,7 +66,7 @@ def _apart(place: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         up = over[..., 1] * 1.5 <= over[..., 0]  # rather up and down: words are wide
         side = np.where(gap == 0, np.sign(np.arange(len(at))[:, None] - np.arange(len(at)))[..., None], np.sign(gap))
         push = np.stack((np.where(up, 0, over[..., 0]), np.where(up, over[..., 1], 0)), -1) * side * both[..., None]
-        at += 0.3 * push.sum(1)
+        at += 0.5 * push.sum(1)
     return at
 
 

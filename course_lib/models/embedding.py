@@ -79,7 +79,7 @@ def subsample(ids: Tensor, threshold: float, generator: torch.Generator) -> Tens
 
 
 def train_skip_gram(
-    model: SkipGram, ids: Tensor, steps: int, *, lr: float = 5e-3, window: int = 5, k: float = 5.0,
+    model: SkipGram, ids: Tensor, steps: int, *, lr: float = 1e-2, window: int = 5, k: float = 5.0,
     threshold: float = 1e-4, T: int = 2048, negatives: int = 256, seed: int = 0,
 ) -> Iterator[float]:  # fmt: skip
     """Train on running text ids (n,) and yield the loss of each step, so that you can look at the model in between.

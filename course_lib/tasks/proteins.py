@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from course_lib.checks import require, require_int
+from course_lib.tasks.task import Baseline, Batch, Task
 
-__all__ = ["contact_pairs", "folds", "ground_states", "paths"]
+__all__ = ["completion", "contact_pairs", "contacts", "folds", "ground_states", "paths"]
 
 
 @lru_cache(maxsize=2)
@@ -85,3 +86,61 @@ def folds(N: int = 14, least_contacts: int = 4, limit: int = 12_000, seed: int =
     chosen = np.random.default_rng(seed).permutation(len(walks))[: require_int("limit", limit)]
     place = torch.tensor(walks[chosen], dtype=torch.float32)  # (n, N, 2)
     return torch.cdist(place, place)
+
+
+def contacts(N: int = 14) -> Task:
+    """Which beads touch in the fold of a sequence? ids (B, N) → classes (B, N, N), counted at pairs that can touch.
+
+    A fifth of the sequences is held out; a sequence and its reverse stand on the same side. Loss in nats a pair.
+    """
+    sequences, maps = ground_states(N)
+    code = (sequences * 2 ** torch.arange(N)).sum(1)
+    backwards = (sequences.flip(1) * 2 ** torch.arange(N)).sum(1)
+    unseen = _scattered(torch.minimum(code, backwards)) < 0.2
+    mask = torch.zeros(N, N, dtype=torch.bool)
+    i, j = contact_pairs(N).T
+    mask[i, j] = True
+
+    def draw_from(rows):
+        def draw(B, T, generator):
+            chosen = rows[torch.randint(len(rows), (B,), generator=generator)]
+            return Batch(sequences[chosen], maps[chosen].long(), mask.expand(B, N, N))
+
+        return draw
+
+    rows, held_out = torch.nonzero(~unseen)[:, 0], torch.nonzero(unseen)[:, 0]
+    p = maps[~unseen][:, mask].float().mean(0).clamp(1e-4, 1 - 1e-4)  # how often each pair touches
+    y = maps[unseen][:, mask].float()
+    nats = -(y * p.log() + (1 - y) * (1 - p).log()).mean().item()
+    everything = Batch(sequences[held_out], maps[held_out].long(), mask.expand(len(held_out), N, N))
+    return Task("contacts", draw_from(rows), N, 2, None, 2, "nats", Baseline(nats, "how often each pair touches"), 0.0, lambda B, T, generator: everything)
+
+
+def completion(N: int = 14, share: float = 0.25, limit: int = 12_000) -> Task:
+    """Given a share of all distances of a fold, say the rest: (B, N, N, 2) → (B, N, N, 1), counted where it was not told.
+
+    Inputs: whether the distance is told, and the distance (0 where it is not). A sixth of the folds is held out.
+    """
+    require(0 < share < 1, f"share must lie between 0 and 1, got {share}")
+    distances = folds(N, limit=limit)
+    parts = distances[len(distances) // 6 :], distances[: len(distances) // 6]
+    upper = torch.ones(N, N).triu(1).bool()
+
+    def draw_from(part):
+        def draw(B, T, generator):
+            d = part[torch.randint(len(part), (B,), generator=generator)]  # (B, N, N)
+            told = (torch.rand(B, N, N, generator=generator) < share) & upper
+            told = told | told.transpose(1, 2)
+            x = torch.stack((told.float(), d * told), -1)  # (B, N, N, 2)
+            return Batch(x, d[..., None], upper & ~told)
+
+        return draw
+
+    usual = parts[0].mean(0)
+    mse = (parts[1] - usual)[:, upper].square().mean().item()
+    return Task("completion", draw_from(parts[0]), N, None, 2, 1, "mse", Baseline(mse, "the mean distance of each pair"), 0.0, draw_from(parts[1]))
+
+
+def _scattered(code: Tensor) -> Tensor:
+    """A fixed number in [0, 1) for each code, as good as random."""
+    return (code * 2654435761 % 2**32).double() / 2**32

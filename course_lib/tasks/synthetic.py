@@ -5,14 +5,15 @@ Shapes: batch B, length T, vocabulary V. Where the answer comes at certain steps
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
 
-from course_lib.checks import require_int
+from course_lib.checks import require, require_int
 from course_lib.tasks.task import Baseline, Batch, Task
 
-__all__ = ["temporal_xor", "letters", "adding", "delayed_recall", "parity", "copying", "sorting"]
+__all__ = ["temporal_xor", "letters", "adding", "delayed_recall", "parity", "copying", "sorting", "swaps"]
 
 
 def _integers(high: int, shape, generator) -> torch.Tensor:
@@ -179,3 +180,39 @@ def parity(T: int = 20, every_step: bool = False) -> Task:
         return Batch(bits, bits.cumsum(1) % 2, None if every_step else _last(B, T))
 
     return Task("parity", draw, T, 2, None, 2, "accuracy", Baseline(1 / 2, "guessing one of 2"), 0.999)
+
+
+def swaps(T: int = 20, things: int = 5) -> Task:
+    """Things in a row, neighbours change places: which order are they in now? ids (B, T) of the place of each swap
+    (0 … things−2), answer (B, T): the number of the order, of things!, after every swap.
+
+    The last answer does not follow from counting the swaps: for five things, composing them is a problem that
+    no stack of a fixed number of attention layers solves at every length unless TC⁰ = NC¹ (Barrington 1989;
+    Merrill & Sabharwal 2023); a recurrent network needs to remember one of 120 orders. Baseline: the likeliest
+    order after so many swaps, whatever they were.
+    """
+    things = require_int("things", things, 2)
+    require(things <= 6, f"things must lie in 2 … 6, got {things}")
+    orders = list(itertools.permutations(range(things)))
+    number = {order: i for i, order in enumerate(orders)}
+
+    def swapped(order, place):
+        now = list(order)
+        now[place], now[place + 1] = now[place + 1], now[place]
+        return number[tuple(now)]
+
+    after = torch.tensor([[swapped(order, place) for place in range(things - 1)] for order in orders])  # (orders, places)
+
+    def draw(B, T, generator):
+        places = _integers(things - 1, (B, T), generator)
+        now, answers = torch.zeros(B, dtype=torch.long), []
+        for place in places.unbind(1):
+            now = after[now, place]  # (B,)
+            answers.append(now)
+        return Batch(places, torch.stack(answers, 1))
+
+    n, chance, likeliest = len(orders), torch.eye(len(orders))[0], 0.0
+    for _ in range(T):  # one step of the chain: each place is as likely as any other
+        chance = torch.zeros(n).index_add_(0, after.flatten(), (chance / (things - 1)).repeat_interleave(things - 1))
+        likeliest += chance.max().item() / T
+    return Task("swaps", draw, T, things - 1, None, n, "accuracy", Baseline(likeliest, "the likeliest order after so many swaps"), 0.99)

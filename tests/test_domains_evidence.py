@@ -1,0 +1,171 @@
+"""The five fields' models: pairs and triangles, checkpoints, source code, rivals."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from course_lib import domains
+from course_lib.checks import InputError
+from course_lib.evidence.domains import _rivals
+from course_lib.models import Encoder, TransformerConfig
+from course_lib.models.pairs import PairBlock, PairModel
+from course_lib.tasks import proteins
+from course_lib.tasks.code import load_code
+from course_lib.tasks.series import Series
+from course_lib.tasks.synthetic import swaps
+
+# -- pairs ---------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(2, 7), st.booleans(), st.integers(0, 2))
+def test_answers_about_pairs_are_the_same_both_ways(N, triangle, blocks):
+    model = PairModel(N, 6, blocks, 3, D_in=2, triangle=triangle)
+    y = model(torch.randn(2, N, N, 2))
+    assert y.shape == (2, N, N, 3)
+    torch.testing.assert_close(y, y.transpose(1, 2))
+
+
+def test_the_triangle_is_the_sum_over_the_third_bead():
+    torch.manual_seed(0)
+    block, z = PairBlock(4), torch.randn(1, 5, 5, 4)
+    h = block.norm(z)
+    a, b, c, e = (block.edges(h) * block.gates(h).sigmoid()).chunk(4, -1)
+    heard = torch.zeros(1, 5, 5, 4)
+    for i in range(5):
+        for j in range(5):
+            for k in range(5):
+                heard[0, i, j] += a[0, i, k] * b[0, j, k] + c[0, k, i] * e[0, k, j]
+    expected = z + block.out(block.norm_sum(heard)) * block.out_gate(h).sigmoid()
+    torch.testing.assert_close(block(z), expected + block.change(block.norm_change(expected)))
+
+
+def test_only_the_triangle_lets_pairs_hear_of_others():
+    for triangle in (True, False):
+        torch.manual_seed(0)
+        block, z = PairBlock(4, triangle), torch.randn(1, 5, 5, 4)
+        other = z.clone()
+        other[0, 0, 1] += torch.randn(4)
+        changed = (block(z) - block(other)).abs().sum(-1)[0] > 1e-6  # (5, 5)
+        assert changed[0, 1]
+        assert bool(changed[0, 2]) == triangle
+        assert int(changed.sum()) == 1 or triangle
+
+
+def test_the_ablation_has_the_same_weights():
+    sizes = [sum(p.numel() for p in PairModel(6, D_in=2, triangle=t).parameters()) for t in (True, False)]
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: PairModel(5), "either an encoder"),
+        (lambda: PairModel(5, D_in=2, encoder=Encoder(TransformerConfig(2, 8, 1, 2))), "either an encoder"),
+        (lambda: PairModel(5, D_in=2)(torch.randn(1, 4, 4, 2)), "reads 5 beads"),
+        (lambda: proteins.completion(share=1.5), "share"),
+        (lambda: swaps(5, 9), "things"),
+        (lambda: domains.train("poetry"), "name must be one of"),
+        (lambda: domains.trained("poetry"), "name must be one of"),
+    ],
+)
+def test_mistakes_get_one_sentence(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+# -- tasks ---------------------------------------------------------------------------------------------------
+
+
+def test_contacts_are_split_by_sequence_and_counted_where_beads_can_touch():
+    task = proteins.contacts(10)
+    learn, unseen = task.batch(500, generator=torch.Generator().manual_seed(0)), task.batch(1, held_out=True)
+    seen = {tuple(s) for s in learn.inputs.tolist()}
+    assert not seen & {tuple(s) for s in unseen.inputs.tolist()}
+    assert not seen & {tuple(s[::-1]) for s in unseen.inputs.tolist()}
+    assert unseen.mask[0].sum() == len(proteins.contact_pairs(10))
+    assert (unseen.targets == unseen.targets.transpose(1, 2)).all()
+
+
+def test_completion_tells_some_distances_and_asks_for_the_others():
+    batch = proteins.completion(10, share=0.3, limit=600).batch(64, generator=torch.Generator().manual_seed(0))
+    told = batch.inputs[..., 0].bool()
+    upper = torch.ones(10, 10).triu(1).bool()
+    assert torch.equal(batch.inputs[..., 1][told], batch.targets[..., 0][told])
+    assert not batch.inputs[..., 1][~told].any()
+    assert not (told & batch.mask).any()
+    assert ((told | batch.mask) & upper).sum() == 64 * 45
+    assert abs(told[:, upper].float().mean() - 0.3) < 0.03
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 12), st.integers(2, 5), st.integers(0, 999))
+def test_swaps_against_doing_them(T, things, seed):
+    import itertools
+
+    batch = swaps(T, things).batch(3, generator=torch.Generator().manual_seed(seed))
+    orders = list(itertools.permutations(range(things)))
+    for places, answers in zip(batch.inputs.tolist(), batch.targets.tolist()):
+        now = list(range(things))
+        for place, answer in zip(places, answers):
+            now[place], now[place + 1] = now[place + 1], now[place]
+            assert orders[answer] == tuple(now)
+
+
+def test_the_baseline_of_swaps_by_hand():
+    assert swaps(1, 3).baseline.value == pytest.approx(1 / 2)
+    assert swaps(2, 3).baseline.value == pytest.approx((1 / 2 + 1 / 2) / 2)  # after two: back at the start with chance 1/2
+
+
+def test_code_is_split_by_module():
+    train, unseen = load_code()
+    assert len(train) > 5 * len(unseen) > 100_000
+    assert "\ndef " in unseen
+    assert unseen[:2000] not in train
+
+
+# -- rivals --------------------------------------------------------------------------------------------------
+
+
+def test_rivals_are_right_where_they_must_be():
+    t = np.arange(400.0)
+    season = Series("wave", "m", 12, np.sin(2 * np.pi * t / 12))
+    origins = np.arange(season.split, 400 - 6)
+    truth = np.stack([season.values[origins + h] for h in range(1, 7)], 1)
+    found = _rivals(season, 6)
+    np.testing.assert_allclose(found["last season"], truth, atol=1e-9)
+    np.testing.assert_allclose(found["linear"], truth, atol=1e-6)
+    assert np.abs(found["no change"] - truth).mean() > 0.3
+    line = Series("line", "m", 12, t)
+    np.testing.assert_allclose(_rivals(line, 6)["linear"], np.stack([t[np.arange(320, 394) + h] for h in range(1, 7)], 1), rtol=1e-6)
+
+
+# -- checkpoints ---------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_kept_and_found_again(tmp_path):
+    model, curves = domains.train("sunspots", progress=False, steps=4, every=2)
+    path = domains.keep("sunspots", model, curves, tmp_path / "m.safetensors")
+    again, about = domains.trained("sunspots", path)
+    assert about["steps"] == 4
+    assert about["command"].endswith("sunspots")
+    for a, b in zip(model.parameters(), again.parameters()):
+        torch.testing.assert_close(a, b, rtol=2e-3, atol=1e-4)
+
+
+def test_a_file_that_is_none_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0garbage!")
+    with pytest.raises(InputError, match="is not a trained model of co2"):
+        domains.trained("co2", tmp_path / "m.safetensors")
+    with pytest.raises(InputError, match="make one with"):
+        domains.trained("co2", tmp_path / "none.safetensors")
+    model, curves = domains.train("sunspots", progress=False, steps=2, every=2)
+    with pytest.raises(InputError, match="is not a trained model of images"):
+        domains.trained("images", domains.keep("sunspots", model, curves, tmp_path / "other.safetensors"))
+
+
+def test_the_command_refuses_an_unknown_name(capsys):
+    assert domains.main(["poetry"]) == 2
+    assert "name must be one of" in capsys.readouterr().err

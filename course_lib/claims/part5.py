@@ -32,16 +32,16 @@ def _(own_early: float, own_late: float, people_early: float, people_late: float
 
 @claim("5.4", TEXT, "A decoder predicts text better than counting does.", "Radford et al. 2018; Witten & Bell 1991")
 def _(network: float, counts: dict[int, float], longer: float):
-    """longer: the recorded longer training. Nats a token on held-out text."""
+    """longer: of a larger decoder, trained for longer. Nats a token on held-out text."""
     best = min(counts, key=counts.get)
     beaten = [n for n in counts if network < counts[n]]
     measured = (
         f"nats a token on unseen text: decoder {network:.2f} (better than counting {', '.join(map(str, beaten)) or 'no'} tokens at a time), "
-        f"best n-gram ({best} tokens) {counts[best]:.2f}; a longer recorded training {longer:.2f}"
+        f"best n-gram ({best} tokens) {counts[best]:.2f}; a larger decoder, trained for longer, {longer:.2f}"
     )
     if network < counts[best]:
         return measured, HOLDS
-    return measured, when("it is trained for longer than here") if longer < counts[best] else FAILS
+    return measured, when("it is large enough and trained for longer than here") if longer < counts[best] else FAILS
 
 
 @claim("5.5", CHOOSING, "The likeliest text is the best text.", "Holtzman et al. 2020; Stahlberg & Byrne 2019")

@@ -79,7 +79,7 @@ def subsample(ids: Tensor, threshold: float, generator: torch.Generator) -> Tens
 
 
 def train_skip_gram(
-    model: SkipGram, ids: Tensor, steps: int, *, lr: float = 1e-2, window: int = 5, k: float = 5.0,
+    model: SkipGram, ids: Tensor, steps: int, *, lr: float = 2e-2, window: int = 5, k: float = 5.0,
     threshold: float = 1e-4, T: int = 2048, negatives: int = 256, seed: int = 0,
 ) -> Iterator[float]:  # fmt: skip
     """Train on running text ids (n,) and yield the loss of each step, so that you can look at the model in between.
@@ -109,7 +109,7 @@ def train_skip_gram(
         yield loss.item()
 
 
-def train_glove(model: GloVe, counts, steps: int, *, lr: float = 0.02, B: int = 32_768, seed: int = 0) -> Iterator[float]:
+def train_glove(model: GloVe, counts, steps: int, *, lr: float = 0.05, B: int = 32_768, seed: int = 0) -> Iterator[float]:
     """Train on a sparse matrix of counts (V, V), B pairs a step, and yield the losses. Adam; the learning rate falls linearly to 2%."""
     pairs = counts.tocoo()
     rows, columns, X = (torch.from_numpy(x) for x in (pairs.row.astype("int64"), pairs.col.astype("int64"), pairs.data.astype("float32")))

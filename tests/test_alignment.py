@@ -5,7 +5,22 @@ import math
 import pytest
 import torch
 
-from course_lib.alignment import DOWN, END, FROWN, GO, PROMPT, SMILE, UP, answer_log_probability, behaviour, dpo_loss, examples, new_policy, prefer, tune
+from course_lib.alignment import (
+    DOWN,
+    END,
+    FROWN,
+    GO,
+    PROMPT,
+    SMILE,
+    UP,
+    answer_log_probability,
+    behaviour,
+    dpo_loss,
+    examples,
+    new_policy,
+    prefer,
+    tune,
+)
 from course_lib.checks import InputError
 
 
@@ -51,10 +66,16 @@ def test_the_answer_alone_is_scored():
 def test_tuning_makes_it_obey_and_preferences_make_it_smile():
     base = tune(new_policy(), obey=False, steps=250)
     tuned = tune(base, obey=True, steps=250)
-    preferred = prefer(tuned, steps=60)
+    preferred = prefer(tuned)
     before, told, liked = (behaviour(model, 400) for model in (base, tuned, preferred))
     assert before["obeys"] < 0.35
     assert told["obeys"] > 0.8
     assert 0.35 < told["smiles"] < 0.65
     assert liked["smiles"] > 0.85
-    assert liked["obeys"] > told["obeys"] - 0.15
+    assert liked["obeys"] > told["obeys"] - 0.1
+
+
+def test_preferences_alone_make_it_forget_what_it_was_told():
+    """Why `keep` is there: the margin of a pair says nothing about the three digits, which both answers share."""
+    tuned = tune(tune(new_policy(), obey=False, steps=250), obey=True, steps=250)
+    assert behaviour(prefer(tuned, keep=0.0), 400)["obeys"] < behaviour(prefer(tuned), 400)["obeys"] - 0.2

@@ -29,7 +29,7 @@ SCORED = 20_000  # tokens of the held-out text
 WIDTHS, BUDGETS = (16, 24, 40, 64, 96), (5e10, 1e11, 2e11)
 
 
-def switches(seed: int = 0, sweep: bool = False, names: tuple[str, ...] = tuple(SWITCHES), steps: int = 300) -> pd.DataFrame:
+def switches(seed: int = 0, sweep: bool = False, names: tuple[str, ...] = tuple(SWITCHES), steps: int = 250) -> pd.DataFrame:
     """Each switch alone, and all together, on the same tokens (D = 96, two layers): loss, speed, size of the cache."""
     text, rows = read_text(512), []
     for name in names:

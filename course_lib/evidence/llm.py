@@ -6,6 +6,7 @@ Seconds here are the processor's own (time.process_time on one thread), so that 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from course_lib.checks import require
 from course_lib.pretraining import held_out_nats, pretrain, read_text, small_decoder
 from course_lib.scaling import Model
 
-__all__ = ["EXPERIMENTS", "SWITCHES", "isoflop_fit"]
+__all__ = ["EXPERIMENTS", "SWITCHES", "isoflop_fit", "recap"]
 
 GPT2 = dict(positions="learned", norm_kind="layer", activation="gelu", bias=True, zero_init=False)
 SWITCHES = {  # name → what it changes; SwiGLU's three matrices of 8/3·D hold as much as two of 4·D
@@ -84,6 +85,69 @@ def isoflop_fit(table: pd.DataFrame) -> dict:
     best["a"] = float(np.polyfit(log_C, np.log(best["parameters"]), 1)[0])
     best["loss"] = float(-np.polyfit(log_C, np.log(best["nats"]), 1)[0])
     return best
+
+
+RECORDED = Path(__file__).parent.parent / "recorded"
+
+
+def recap(folder: Path = RECORDED) -> pd.DataFrame:
+    """The series in seven rows: what each part gave the language model, and the recorded measurement that shows it.
+
+    Medians over the recorded seeds, each model at its best learning rate; a row whose record is missing says so.
+    """
+
+    def last(file, column="model", score="score", highest=True, **where):
+        table = pd.read_csv(folder / f"{file}.csv")
+        for name, value in where.items():
+            table = table[table[name] == value]
+        runs = [c for c in (column, "lr", "seed") if c in table]
+        ends = table.groupby(runs, dropna=False)[score].last().groupby([c for c in runs if c != "seed"], dropna=False).median()
+        return ends.groupby(column).agg("max" if highest else "min")
+
+    def rnn():
+        score = last("parity", T=100)
+        return f"parity of 100 bits after training on 20: RNN {score['RNN']:.0%}"
+
+    def lstm():
+        score = last("recall", T=100)
+        return f"a symbol recalled after 100 steps: RNN {score['RNN']:.0%}, LSTM with chrono start {score['LSTM chrono']:.0%}"
+
+    def embeddings():
+        score = last("embeddings", score="wordsim")
+        return "agreement with people on word pairs: " + ", ".join(f"{name} ρ {score[name]:.2f}" for name in ("PPMI + SVD", "skip-gram"))
+
+    def encoder():
+        score = last("sorting")
+        return f"sorting 8 numbers: encoder {score['encoder']:.0%}, BiLSTM {score['BiLSTM']:.0%}"
+
+    def decoder():
+        score = last("copying")
+        return f"copying 20 symbols: decoder {score['Transformer']:.0%}, LSTM {score['LSTM']:.0%}"
+
+    def attention():
+        score = last("associative_recall")
+        return f"six pairs recalled: two layers {score['two layers']:.0%}, LSTM {score['LSTM']:.0%}"
+
+    def parallelism():
+        table = pd.read_csv(folder / "race_2_cores_train.csv")
+        seconds = table[(table["T"] == 1024) & (table["status"] == "ok")].set_index("contestant")["median_s"]
+        loop, fused = (seconds[name] / seconds["attention-sdpa"] for name in ("lstm-loop", "lstm-fused"))
+        return f"a training step at T = 1,024 on two cores, ÷ attention's: LSTM loop {loop:.1f}×, fused LSTM {fused:.1f}×"
+
+    gave = {
+        "1 RNN": ("the task: say what comes next", rnn), "2 LSTM": ("the additive path, now the residual", lstm),
+        "3 Embeddings": ("tokens as vectors that can be learnt", embeddings), "4 Encoder": ("the block: attention, network, residual, norm", encoder),
+        "5 Decoder": ("the machine itself", decoder), "6 Attention": ("looking things up in its own context", attention),
+        "7 Parallelism": ("training on all tokens at once", parallelism),
+    }  # fmt: skip
+    rows = []
+    for part, (what, measure) in gave.items():
+        try:
+            found = measure()
+        except (FileNotFoundError, KeyError):
+            found = "not recorded yet"
+        rows.append({"part": part, "what it gave the language model": what, "measured in this course": found})
+    return pd.DataFrame(rows).set_index("part")
 
 
 EXPERIMENTS = {"switches": switches, "scaling_laws": scaling_laws}

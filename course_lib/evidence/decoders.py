@@ -45,7 +45,7 @@ def copier(name: str, T_max: int = 256) -> nn.Module:
     return SequenceModel({"LSTM": LSTM, "GRU": GRU}[name](64, 128), V, embed=V)
 
 
-def copying_task(seed: int = 0, sweep: bool = False, T: int = 20, steps: int = 300, models: Sequence[str] = ("Transformer", "LSTM", "GRU")) -> pd.DataFrame:
+def copying_task(seed: int = 0, sweep: bool = False, T: int = 20, steps: int = 200, models: Sequence[str] = ("Transformer", "LSTM", "GRU")) -> pd.DataFrame:
     """Who learns to repeat T letters, and after how many steps (Jelassi et al. 2024). 64 sequences a step."""
     task, tables = repeating(T), []
     for name in models:
@@ -228,11 +228,4 @@ def _step_by_step(model: SequenceModel, T: int):
         yield ids
 
 
-def cost(seed: int = 0, sweep: bool = False, T: int = 1024) -> pd.DataFrame:
-    """`seconds_a_token`, every 16 tokens: the median of 16 in a row."""
-    table = seconds_a_token(T, seed=seed)
-    groups = table.groupby(["model", (table["position"] - 1) // 16], sort=False)
-    return groups.agg(position=("position", "max"), seconds=("seconds", "median"), bytes=("bytes", "max")).reset_index(level=0).reset_index(drop=True)
-
-
-EXPERIMENTS = {"copying": copying_task, "pronouncing": pronouncing, "writing": text_continued, "cost": cost}
+EXPERIMENTS = {"copying": copying_task, "pronouncing": pronouncing, "writing": text_continued}

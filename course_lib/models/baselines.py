@@ -8,6 +8,7 @@ from itertools import chain
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
+from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
 from course_lib.checks import InputError, require, require_int
 
@@ -143,5 +144,6 @@ def ppmi_svd(counts: sparse.spmatrix, D: int = 100) -> np.ndarray:
     """The D strongest directions of the PPMI matrix: rows of U·√S, a dense vector for each word (Levy et al. 2015, §3.3).  # (V, D)"""
     matrix = ppmi(counts)
     require(1 <= require_int("D", D) < matrix.shape[0], f"D must be below the {matrix.shape[0]} words, got {D}")
-    U, S, _ = svds(matrix, D, v0=np.ones(matrix.shape[0]))  # a fixed start: the same vectors every time
+    with threadpool_limits(1):  # its many small products gain nothing from threads, and lose much on a busy machine
+        U, S, _ = svds(matrix, D, v0=np.ones(matrix.shape[0]))  # a fixed start: the same vectors every time
     return (U * np.sqrt(S))[:, ::-1]  # the strongest first

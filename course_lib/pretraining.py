@@ -2,7 +2,7 @@
 
     text = read_text(V=512)                                    # byte-pair tokens; the last 200,000 characters held out
     model = small_decoder(text.V)
-    curves = pretrain(model, text, steps=1400, bf16=bf16_is_fast())
+    curves = pretrain(model, text, steps=1200, bf16=bf16_is_fast())
     held_out_nats(model, text.validation), ngram_nats(text)    # nats a token, against counting
     model, bpe, about = load_small()                           # the one that comes with the course
 """
@@ -73,7 +73,7 @@ def small_decoder(V: int = 512, D: int = 128, N: int = 2, H: int = 4, T: int = 6
         return Decoder(TransformerConfig(V=V, D=D, N=N, H=H, T_max=T, **today | switches))
 
 
-def pretrain(model: Decoder, text: Text, steps: int = 1400, B: int = 16, lr: float = 6e-3, **settings) -> pd.DataFrame:
+def pretrain(model: Decoder, text: Text, steps: int = 1200, B: int = 16, lr: float = 6e-3, **settings) -> pd.DataFrame:
     """Train `model` to say the next token, in pieces of its own T_max; curves and `settings` are those of `fit`."""
     require(model.config.V == text.V, f"the model has V = {model.config.V}, and the text {text.V} tokens")
     task = next_token(text.train, text.validation, text.V, model.config.T_max)

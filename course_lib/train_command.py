@@ -2,7 +2,7 @@
 
 On several processes, which share each batch, the same under torchrun:
 
-    torchrun --nproc-per-node=2 -m course_lib train --steps 1400
+    torchrun --nproc-per-node=2 -m course_lib train --steps 1200
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = "Pretrain a small language model on the course's corpus, and compare it with counting (n-grams)."
     add = parser.add_argument
-    add("--steps", type=int, default=1400, metavar="N", help="training steps (default: %(default)s, a minute on two cores)")
+    add("--steps", type=int, default=1200, metavar="N", help="training steps (default: %(default)s, a minute on two cores)")
     add("--vocabulary", type=int, default=512, metavar="V", help="byte-pair tokens (default: %(default)s)")
     add("--width", type=int, default=128, metavar="D", help="width of a token (default: %(default)s)")
     add("--layers", type=int, default=2, metavar="N", help="blocks (default: %(default)s)")

@@ -20,7 +20,7 @@ CASES = {
     "8.5": [
         (dict(budgets=[1e10, 1e11], nats=[4.0, 3.5], exponent=0.06), WHEN), (dict(budgets=[1e10, 1e13]), HOLDS), (dict(nats=[3.5, 4.0]), FAILS),
     ],
-    "8.6": [(dict(a=0.5, inside=[True, True]), HOLDS), (dict(a=0.73), FAILS), (dict(inside=[True, False]), UNTESTED)],
+    "8.6": [(dict(a=0.5, inside=[True, True], budgets=[1e10, 1e13]), HOLDS), (dict(a=0.73), FAILS), (dict(inside=[True, False]), UNTESTED), (dict(budgets=[1e10, 4e10]), UNTESTED)],
     29: [(dict(days=34.0, days_fused=34.9, days_loop=95.0, chips=1024), WHEN), (dict(days_fused=90.0), HOLDS), (dict(days_loop=36.0), FAILS)],
     30: [
         (dict(flops=3.14e23, published_flops=3.14e23, days=34.0, chips=1024), WHEN), (dict(days=5.0), HOLDS), (dict(days=900.0), FAILS),

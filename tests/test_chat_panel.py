@@ -159,5 +159,5 @@ def test_the_cost_panel_answers_at_once():
 
 def test_every_chip_can_be_chosen():
     assert all(times_of("GPT-2 124M", name, 1, 0.4, 1e9, 1e6) for name in DEVICES)
-    assert "4 days" in cost_plot({"a": 4.0, "b": 900.0}, "t").alt
+    assert "4.0 days" in cost_plot({"a": 4.0, "b": 900.0}, "t").alt
     assert "2 years" in cost_plot({"a": 4.0, "b": 900.0}, "t").alt

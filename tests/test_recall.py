@@ -6,10 +6,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.checks import InputError
-from course_lib.evidence.attention import Pooled, Translator, decisive_word, head_scores, permuted, share_aligned, without_each_head, without_scale
+from course_lib.evidence.attention import (
+    Pooled,
+    Translator,
+    decisive_word,
+    head_scores,
+    permuted,
+    share_aligned,
+    without_each_head,
+    without_scale,
+)
 from course_lib.models import Decoder, TransformerConfig
 from course_lib.tasks.recall import associative_recall, induction, repeated
-from course_lib.tasks.translation import FRENCH, S_MAX, WORDS, decode_words, encode_words, source_places, toy_translation, translate
+from course_lib.tasks.translation import (
+    FRENCH,
+    S_MAX,
+    WORDS,
+    decode_words,
+    encode_words,
+    source_places,
+    toy_translation,
+    translate,
+)
 
 seeds = st.integers(0, 10_000)
 
@@ -63,7 +81,7 @@ def test_repeated_says_the_same_again():
 
 
 def test_translation_by_hand():
-    words = "the small black cat sees a king".split()
+    words = ["the", "small", "black", "cat", "sees", "a", "king"]
     assert " ".join(translate(words)) == "le chat noir petit voit un roi"
     assert source_places(words) == [0, 3, 2, 1, 4, 5, 6]
     with pytest.raises(InputError, match="'mat' is not in the toy vocabulary"):
@@ -161,10 +179,10 @@ def test_the_translator_writes_and_aligns():
     torch.manual_seed(0)
     task, model = toy_translation(), Translator(len(WORDS))
     assert model(task.batch(3).inputs).shape == (3, 10, task.V)
-    source = encode_words("the cat sees a king".split())
+    source = encode_words(["the", "cat", "sees", "a", "king"])
     written = model.write(source)
     assert written[0, 0] == 0
     assert written.shape[1] <= S_MAX + 1
-    right = encode_words(["·", *translate("the cat sees a king".split())])
+    right = encode_words(["·", *translate(["the", "cat", "sees", "a", "king"])])
     assert model.alignment(source, right).shape == (5, 5)
     assert 0 <= share_aligned(model, ["the cat sees a king"]) <= 1

@@ -22,11 +22,11 @@ import pandas as pd
 import torch
 
 from course_lib.checks import InputError, require_choice
-from course_lib.evidence import attention, decoders, domains, embeddings, encoders, limits, llm, recurrent
+from course_lib.evidence import attention, decoders, embeddings, encoders, llm, recurrent
 
 __all__ = ["EXPERIMENTS", "live", "record", "recorded", "summary", "add_arguments", "run"]
 
-EXPERIMENTS = recurrent.EXPERIMENTS | embeddings.EXPERIMENTS | attention.EXPERIMENTS | encoders.EXPERIMENTS | decoders.EXPERIMENTS | domains.EXPERIMENTS | limits.EXPERIMENTS | llm.EXPERIMENTS  # name → function(seed, sweep, …) → table
+EXPERIMENTS = recurrent.EXPERIMENTS | embeddings.EXPERIMENTS | attention.EXPERIMENTS | encoders.EXPERIMENTS | decoders.EXPERIMENTS | llm.EXPERIMENTS  # name → function(seed, sweep, …) → table
 FOLDER = Path(__file__).parent.parent / "recorded"
 
 

@@ -27,7 +27,7 @@ COLOURS = {
     "two layers": "#0072B2", "one layer": "#56B4E9", "divided by √d": "#0072B2", "not divided": "#D55E00",
     "RNN": "#D55E00", "LSTM": "#009E73", "LSTM bias 1": "#8CC63F", "LSTM bias 3": "#005F45", "LSTM chrono": "#333333",
     "GRU": "#CC79A7", "MinGRU": "#56B4E9", "RNN orthogonal": "#A87900", "RNN identity": "#7A2E00", "clipped": "#D55E00", "not clipped": "#666666", "radius alone": "#666666", "Transformer": "#0072B2",
-    "skip-gram": "#0072B2", "PPMI + SVD": "#A87900", "PPMI": "#B8B8B8",
+    "skip": "#0072B2", "PPMI + SVD": "#A87900", "PPMI": "#B8B8B8",
 }  # fmt: skip
 SEQUENTIAL, PARALLEL = COLOURS["rnn"], COLOURS["attention"]
 SCHEDULE_MARKS = {

@@ -1,16 +1,9 @@
-"""The rules of Part 7's claims about history, benefits and other fields: false measurements turn their verdicts."""
+"""Part 7: history, benefits and other fields."""
 
-import math
+from course_lib.claims import FAILS, HOLDS, UNTESTED
+from tests.claim_cases import WHEN
 
-import pytest
-
-from course_lib.claims import CLAIMS as ALL_CLAIMS
-from course_lib.claims import FAILS, HOLDS, UNTESTED, Ledger
-
-WHEN = "holds when"
-CLAIMS = {n: claim for n, claim in ALL_CLAIMS.items() if claim.rule.__module__.endswith("part7_impact")}
 COUNTS = {2: 2.0, 5: 1.5, 6: 1.6}
-
 CASES = {
     1: [
         (dict(rnn_growth="T", convolution_growth="1", attention_growth="1"), WHEN),
@@ -63,40 +56,3 @@ CASES = {
         (dict(attention=1.0), HOLDS), (dict(recurrent=0.3), UNTESTED),
     ],
 }  # fmt: skip
-ALL = [(number, cases[0][0] | changed, verdict) for number, cases in CASES.items() for changed, verdict in cases]
-
-
-def test_every_rule_has_its_cases_and_can_turn():
-    assert set(CASES) == set(CLAIMS)
-    for number, cases in CASES.items():
-        assert len({verdict for _, verdict in cases}) >= 2, f"claim {number} never turns"
-
-
-@pytest.mark.parametrize(("number", "measured", "verdict"), ALL, ids=[f"{n}-{i}" for i, (n, _, _) in enumerate(ALL)])
-def test_the_verdict_follows_the_measurement(number, measured, verdict):
-    entry = Ledger().enter(number, **measured)
-    assert entry.verdict.startswith(verdict)
-    assert verdict == WHEN or entry.verdict == verdict
-    assert "nan" not in entry.measured
-    assert 20 < len(entry.measured) < 400
-    assert CLAIMS[number].source
-
-
-@pytest.mark.parametrize("number", CASES)
-def test_a_measurement_that_is_missing_gives_no_verdict(number):
-    measured = CASES[number][0][0]
-    for name, value in measured.items():
-        if isinstance(value, float):
-            assert Ledger().enter(number, **measured | {name: math.nan}).verdict == UNTESTED
-
-
-def test_the_best_count_is_named():
-    assert "best n-gram (5 tokens) 1.50" in Ledger().enter(43, decoder=1.0, counts=COUNTS).measured
-
-
-def test_claims_of_the_whole_list_stand_in_the_articles_order():
-    ledger = Ledger()
-    ledger.enter(43, decoder=1.0, counts=COUNTS)
-    ledger.enter(4, error=0.0)
-    ledger.enter(1, **CASES[1][0][0])
-    assert [e.claim.number for e in ledger.table().entries] == [1, 4, 43]

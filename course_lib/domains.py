@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,9 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
-import safetensors
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from course_lib.checks import InputError, require_choice
@@ -26,6 +23,7 @@ from course_lib.models import Decoder, Encoder, TransformerConfig
 from course_lib.models.adapter import Adapter
 from course_lib.models.bpe import BPE
 from course_lib.models.pairs import PairModel
+from course_lib.packed import pack, unpack
 from course_lib.tasks import next_token
 from course_lib.tasks.code import load_code
 from course_lib.tasks.images import digits
@@ -109,25 +107,22 @@ def trained(name: str, path: Path | None = None) -> tuple[nn.Module, dict]:
     path = path or FOLDER / f"{name}.safetensors"
     if not path.exists():
         raise InputError(f"there is no trained model for {name}; make one with python -m course_lib.domains {name}")
+    weights, about = unpack(path, f"a trained model of {name}")
+    model = domain.build()
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            about, tensors = json.loads(file.metadata()["about"]), {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        model = domain.build()
-        model.load_state_dict(tensors)
-    except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError):
+        model.load_state_dict(weights)
+    except RuntimeError:
         raise InputError(f"{path.name} is not a trained model of {name}") from None
     return model.eval(), about
 
 
 def keep(name: str, model: nn.Module, curves: pd.DataFrame, path: Path | None = None) -> Path:
-    """Write a model in half precision beside the recorded results, with the command that made it."""
+    """Write a model beside the recorded results, with the command that made it."""
     about = {"command": f"python -m course_lib.domains {name}", "date": datetime.date.today().isoformat(), "torch": torch.__version__}
     about |= {"metric": curves.attrs["metric"], "score": float(curves.score.iloc[-1]), "steps": int(curves.step.iloc[-1])}
     if DOMAINS[name].V:
         about["bpe"] = _code()[1].to_json()
-    path = path or FOLDER / f"{name}.safetensors"
-    save_file({key: x.half().contiguous() for key, x in model.state_dict().items()}, path, {"about": json.dumps(about)})
-    return path
+    return pack(path or FOLDER / f"{name}.safetensors", model, about)
 
 
 def main(argv: list[str] | None = None) -> int:

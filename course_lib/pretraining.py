@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -17,8 +16,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,6 +23,7 @@ from course_lib.checks import InputError, require, require_int
 from course_lib.models import Decoder, TransformerConfig
 from course_lib.models.baselines import NGram
 from course_lib.models.bpe import BPE
+from course_lib.packed import pack, unpack
 from course_lib.tasks import load_corpus, next_token
 from course_lib.training import fit
 
@@ -126,24 +124,17 @@ def write(model: Decoder, bpe: BPE, prompt: str, new: int = 60, temperature: flo
 
 
 def save_small(path: str | Path, model: Decoder, bpe: BPE, about: dict) -> None:
-    """Weights in half precision, config, tokenizer and what `about` says (the command that made it) in one safetensors file."""
-    tensors = {name: x.detach().to("cpu", torch.float16).contiguous() for name, x in model.state_dict().items()}
-    header = {"config": json.dumps(asdict(model.config)), "bpe": bpe.to_json(), "about": json.dumps(about)}
-    try:
-        save_file(tensors, path, header)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot write {path}: {error}") from None
+    """Weights in eight bits, config, tokenizer and what `about` says (the command that made it) in one file (packed.py)."""
+    pack(path, model, about | {"config": asdict(model.config), "bpe": bpe.to_json()})
 
 
 def load_small(path: str | Path = SHIPPED) -> tuple[Decoder, BPE, dict]:
     """(model, tokenizer, about) of a file of `save_small`; by default the model that comes with the course."""
+    what = "a small language model of this course"
+    weights, about = unpack(path, what)
     try:
-        with safe_open(path, "pt") as file:
-            header, tensors = file.metadata() or {}, {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        model = Decoder(TransformerConfig(**json.loads(header["config"])))
-        model.load_state_dict(tensors)
-        return model.eval(), BPE.from_json(header["bpe"]), json.loads(header["about"])
-    except FileNotFoundError:
-        raise InputError(f"there is no file {str(path)!r}") from None
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError):
-        raise InputError(f"{Path(path).name} is not a small language model of this course") from None
+        bpe, model = BPE.from_json(about.pop("bpe")), Decoder(TransformerConfig(**about.pop("config")))
+        model.load_state_dict(weights)
+    except (KeyError, ValueError, TypeError, RuntimeError):
+        raise InputError(f"{Path(path).name} is not {what}") from None
+    return model.eval(), bpe, about

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--threads", type=int, metavar="N", help="CPU threads (default: as many as torch would use)")
     add("--checkpoint", type=Path, metavar="FILE", help="a .safetensors file; where it exists, training goes on from it")
-    add("--out", type=Path, metavar="FILE", help="write the trained model here, in half precision, as a .safetensors file")
+    add("--out", type=Path, metavar="FILE", help="write the trained model here, eight bits a weight, as a .safetensors file")
     add("--prompt", default="The history of", metavar="TEXT", help="what the samples at the end begin with (default: %(default)r)")
 
 

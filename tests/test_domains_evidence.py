@@ -152,7 +152,7 @@ def test_a_model_is_kept_and_found_again(tmp_path):
     assert about["steps"] == 4
     assert about["command"].endswith("sunspots")
     for a, b in zip(model.parameters(), again.parameters()):
-        torch.testing.assert_close(a, b, rtol=2e-3, atol=1e-4)
+        assert (a - b).abs().max() <= a.abs().max() / 250  # what rounding may do: tests/test_packed.py
 
 
 def test_a_file_that_is_none_is_told_in_one_sentence(tmp_path):

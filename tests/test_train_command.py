@@ -91,14 +91,15 @@ def test_a_model_survives_its_file(tmp_path, short_text):
     again, bpe, about = load_small(tmp_path / "m.safetensors")
     assert about == {"command": "x"}
     assert bpe.merges == short_text.bpe.merges
-    ids = torch.tensor([bpe.encode("the dog")])
-    assert torch.allclose(model.eval()(ids), again(ids), atol=1e-3)
+    assert again.config == model.config
+    for (name, a), b in zip(model.named_parameters(), again.parameters()):
+        assert (a - b).abs().max() <= a.abs().max() / 250, name  # what rounding may do: tests/test_packed.py
 
 
 def test_files_that_are_none_are_one_sentence(tmp_path):
     with pytest.raises(InputError, match="no file"):
         load_small(tmp_path / "absent.safetensors")
-    for name, write_file in (("a", lambda p: p.write_bytes(b"no")), ("b", lambda p: save_file({"x": torch.ones(1)}, p)), ("c", lambda p: save_file({"x": torch.ones(1)}, p, {"config": '{"V": 9}', "bpe": "{}", "about": "{}"}))):
+    for name, write_file in (("a", lambda p: p.write_bytes(b"no")), ("b", lambda p: save_file({"x": torch.ones(1)}, p)), ("c", lambda p: save_file({"x": torch.ones(1)}, p, {"about": '{"config": {"V": 9}, "bpe": "{}"}'}))):
         write_file(tmp_path / name)
         with pytest.raises(InputError, match=f"{name} is not a small language model"):
             load_small(tmp_path / name)
@@ -106,7 +107,7 @@ def test_files_that_are_none_are_one_sentence(tmp_path):
 
 def test_the_shipped_model_beats_counting_and_says_what_made_it():
     model, bpe, about = load_small()
-    assert SHIPPED.stat().st_size < 5e6
+    assert SHIPPED.stat().st_size < 1.2e6
     assert about["command"].startswith("python -m course_lib train")
     assert about["nats"] < min(about["ngrams"].values())
     text = "The history of the city begins with the Roman Empire, when it was a small town on the river."

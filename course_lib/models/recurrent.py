@@ -16,6 +16,7 @@ weight_ih (G·D, D_in), weight_hh (G·D, D).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from operator import is_
 
 import torch
@@ -29,7 +30,7 @@ from course_lib.models.scan import scan_chunk, scan_doubling, scan_loop
 __all__ = ["RNN", "LSTM", "GRU", "MinGRU"]
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module, ABC):
     """What all cells share. A subclass gives its gates, its `update`, and its fast `_hoisted` loop."""
 
     gates: int  # G: how many blocks of D rows the weights have
@@ -57,9 +58,9 @@ class Recurrent(nn.Module):
         """The input's share of the gates, for one step or for all of them: (…, D_in) → (…, G·D)."""
         return F.linear(x, self.weight_ih, self.bias_ih)  # (…, G·D)
 
+    @abstractmethod
     def update(self, projected: Tensor, state):
         """From one step's projected input (B, G·D) and the state before it, the state after it."""
-        raise NotImplementedError  # each cell below says how
 
     def step(self, x_t: Tensor, state=None):
         """One time step: x_t (B, D_in), state before → state after (for the LSTM the pair h, c), each (B, D)."""

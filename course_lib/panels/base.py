@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import html
+from abc import ABC, abstractmethod
 
 import ipywidgets as widgets
 
@@ -73,7 +74,7 @@ def labelled_slider(name: str, what: str, value: int, least: int, most: int):
     return widgets.HBox([slider, number], layout=widgets.Layout(flex_flow="row wrap")), slider, number
 
 
-class Panel:
+class Panel(ABC):
     """Base of the panels. A subclass gives `name`, `title`, inputs, `work` (no widgets) and `draw`.
 
     mode: "auto", "worker" (a background thread; Stop works at once) or "cell" (in the cell itself, as Colab
@@ -122,13 +123,13 @@ class Panel:
         """The inputs as plain values, read in the page's thread. Raises InputError."""
         return
 
+    @abstractmethod
     def work(self, config, report: Report) -> None:
         """Measure; report.row(…) and report.tick(…). Runs in the worker and touches no widget."""
-        raise NotImplementedError  # each panel measures something else
 
+    @abstractmethod
     def draw(self, rows: list[dict]) -> tuple[Plot, str]:
         """Rows so far → the plot and the table's HTML."""
-        raise NotImplementedError  # each panel draws something else
 
     def recorded(self) -> tuple[list[dict], str]:
         """A recorded result, and a label saying what it is."""

@@ -8,7 +8,7 @@ import torch
 from course_lib.checks import require, require_choice
 from course_lib.models import RNN
 from course_lib.models.initialise import gradient_by_lag, identity, orthogonal
-from course_lib.panels.base import STYLE, picture
+from course_lib.panels.live import LivePanel, linked_slider
 from course_lib.plotting import gradient_plot
 from course_lib.style import Plot
 
@@ -31,7 +31,7 @@ def start_rnn(start: str, radius: float, nonlinearity: str = "tanh", D: int = 64
         return orthogonal(cell, radius) if start == "orthogonal" else identity(cell, radius)
 
 
-class GradientPanel:
+class GradientPanel(LivePanel):
     """Spectral radius, kind of start and activation → gradient against lag, computed at once.
 
     Displayed as a live widget, with a picture of several radii for pages that cannot run widgets.
@@ -41,18 +41,10 @@ class GradientPanel:
         def choose(what, options, value):
             return widgets.Dropdown(options=options, value=value, description=what, style={"description_width": "75px"}, layout=widgets.Layout(width="230px"))
 
-        style = {"description_width": "110px"}
-        self.slider = widgets.FloatSlider(
-            value=radius, min=0.3, max=1.7, step=0.05, description="spectral radius", readout=False, continuous_update=False, style=style, layout=widgets.Layout(width="460px")
-        )
-        self.number = widgets.BoundedFloatText(value=radius, min=0.3, max=1.7, step=0.05, description="radius (number)", style=style, layout=widgets.Layout(width="200px"))
-        widgets.link((self.slider, "value"), (self.number, "value"))
+        self.slider, self.number = linked_slider("spectral radius", radius, 0.3, 1.7, 0.05, "radius (number)", label="110px", width="460px")
         self.start = choose("start", STARTS, start)
         self.nonlinearity = choose("activation", ("tanh", "relu"), nonlinearity)
-        self.image = widgets.HTML().add_class("course-plot")
-        self.status = widgets.HTML().add_class("course-status")
-        rows = [widgets.HBox(row, layout=widgets.Layout(flex_flow="row wrap")) for row in ([self.slider, self.number], [self.start, self.nonlinearity])]
-        self.view = widgets.VBox([widgets.HTML(STYLE), *rows, self.status, self.image]).add_class("course-panel")
+        self.arrange([[self.slider, self.number], [self.start, self.nonlinearity]])
         for widget in (self.slider, self.start, self.nonlinearity):
             widget.observe(lambda _: self._show(), "value")
         self._show()
@@ -65,15 +57,10 @@ class GradientPanel:
         radius = round(self.slider.value, 2)
         values = self.values(radius)
         name = f"{self.start.value}, {self.nonlinearity.value}"
-        self.image.value = picture(gradient_plot({"RNN": values, "radius alone": [radius**lag for lag in range(101)]}, limits=LIMITS), 760)
+        self.show(gradient_plot({"RNN": values, "radius alone": [radius**lag for lag in range(101)]}, limits=LIMITS))
         fate = "vanished" if values[-1] < 0.01 else "exploded" if values[-1] > 100 else "still there"
-        self.status.value = f'<div role="status" aria-live="polite">{name}, radius {radius:g}: at lag 100 the gradient is {values[-1]:.1e} of what it is at lag 0: <b>{fate}</b>.</div>'
+        self.say(f"{name}, radius {radius:g}: at lag 100 the gradient is {values[-1]:.1e} of what it is at lag 0: <b>{fate}</b>.")
 
     def still(self) -> Plot:
         """The chosen start at five radii, as one picture."""
         return gradient_plot({f"radius {radius:g}": self.values(radius) for radius in (0.5, 0.8, 1.0, 1.2, 1.5)}, limits=LIMITS)
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        shown, metadata = self.still()._repr_mimebundle_()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, **shown}, metadata

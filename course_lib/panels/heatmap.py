@@ -13,7 +13,7 @@ from course_lib.attention_plots import heat_map, strongest
 from course_lib.checks import InputError, require, require_int
 from course_lib.models import EncoderDecoder
 from course_lib.models.attention import causal_mask, window_mask
-from course_lib.panels.base import STYLE, picture
+from course_lib.panels.live import LivePanel, linked_slider
 from course_lib.style import Plot
 
 __all__ = ["HeatmapPanel", "reshaped"]
@@ -41,7 +41,7 @@ def reshaped(weights: Tensor, temperature: float = 1.0, mask: str = "none") -> T
     return log.softmax(-1).nan_to_num(0.0).to(weights.dtype)
 
 
-class HeatmapPanel:
+class HeatmapPanel(LivePanel):
     """A sentence through a model, and one head of it as a heat map with a table of its largest weights.
 
     model     an Encoder or Decoder; an EncoderDecoder (shown is the cross-attention: who of the target looks
@@ -67,24 +67,18 @@ class HeatmapPanel:
         require(require_int("layer", layer) <= N, f"layer must lie in 1…{N}, got {layer}")
         require(require_int("head", head) <= H, f"head must lie in 1…{H}, got {head}")
         self.text = widgets.Text(value=text, description="sentence", continuous_update=False, style={"description_width": "75px"}, layout=widgets.Layout(width="620px"))
-        layers, self.layer = _pair("layer", layer, 1, N, 1)
-        heads, self.head = _pair("head", head, 1, H, 1)
-        warmth, self.temperature = _pair("temperature", temperature, 0.1, 5.0, 0.1)
+        small = dict(label="80px", width="290px", continuous=True)
+        layers, self.layer = linked_slider("layer", layer, 1, N, 1, **small)
+        heads, self.head = linked_slider("head", head, 1, H, 1, **small)
+        warmth, self.temperature = linked_slider("temperature", temperature, 0.1, 5.0, 0.1, **small)
         self.mask = _choose("mask", [(text, key) for key, text in MASKS.items()], mask)
         self.word = _choose("table of", self._word_options(), -1)
-        self.big = widgets.Checkbox(value=False, description="bigger type", indent=False, layout=widgets.Layout(width="120px"))
-        self.status = widgets.HTML().add_class("course-status")
-        self.image, self.table = widgets.HTML().add_class("course-plot"), widgets.HTML()
-        wrap = widgets.Layout(flex_flow="row wrap", align_items="center")
-        rows = [[self.text], [layers, heads], [warmth], [self.mask, self.word, self.big]]
-        self.view = widgets.VBox([
-            widgets.HTML(STYLE + f"<h4 style='margin:0'>{html.escape(title)}</h4>"), *(widgets.HBox(row, layout=wrap) for row in rows),
-            self.status, self.image, self.table,
-        ]).add_class("course-panel")  # fmt: skip
+        self.table = widgets.HTML()
+        rows = [[self.text], [layers, self.layer, heads, self.head], [warmth, self.temperature], [self.mask, self.word]]
+        self.arrange(rows, [self.table], title, bigger=True)
         self.text.observe(lambda _: self._typed(), "value")
         for widget in (self.layer, self.head, self.temperature, self.mask, self.word):
             widget.observe(lambda _: self._show(), "value")
-        self.big.observe(lambda _: (self.view.add_class if self.big.value else self.view.remove_class)("course-big"), "value")
         self._show()
 
     # -- the model ----------------------------------------------------------------------------------------------
@@ -110,7 +104,7 @@ class HeatmapPanel:
         head = self._layers[self.layer.value - 1][self.head.value - 1]
         return reshaped(head, self.temperature.value, self.mask.value)
 
-    def plot(self) -> Plot:
+    def still(self) -> Plot:
         """The picture of the present choice."""
         return heat_map(self.weights(), self.rows, self.columns, self._choice())
 
@@ -129,7 +123,7 @@ class HeatmapPanel:
         try:
             self._look(self.text.value)
         except InputError as error:
-            self._say(f"<b>Not shown:</b> {html.escape(str(error))}. The picture is still of the last sentence.")
+            self.say(f"<b>Not shown:</b> {html.escape(str(error))}. The picture is still of the last sentence.")
             return
         self.word.options = self._word_options()
         self.word.value = -1
@@ -137,26 +131,21 @@ class HeatmapPanel:
 
     def _show(self) -> None:
         try:
-            weights, plot = self.weights(), self.plot()
+            weights, plot = self.weights(), self.still()
         except InputError as error:
-            self._say(f"<b>Not shown:</b> {html.escape(str(error))}.")
+            self.say(f"<b>Not shown:</b> {html.escape(str(error))}.")
             return
-        self.image.value = picture(plot, 760)
+        self.show(plot)
         row = self.word.value if self.word.value is not None and self.word.value >= 0 else None
         found = strongest(weights, self.rows, self.columns, 8, row)
         cells = "".join(f"<tr><td>{html.escape(a)}</td><td style='text-align:left'>{html.escape(b)}</td><td>{w:.3f}</td></tr>" for a, b, w in found)
         self.table.value = f"<table class='course'><thead><tr><th scope='col'>who looks</th><th scope='col' style='text-align:left'>at whom</th><th scope='col'>weight</th></tr></thead><tbody>{cells}</tbody></table>"
         a, b, w = found[0]
-        self._say(f"<b>{html.escape(self._choice().capitalize())}.</b> Strongest: {html.escape(a)} looks at {html.escape(b)} with {w:.0%} of its attention.")
+        self.say(f"<b>{html.escape(self._choice().capitalize())}.</b> Strongest: {html.escape(a)} looks at {html.escape(b)} with {w:.0%} of its attention.")
 
-    def _say(self, text: str) -> None:
-        self.status.value = f'<div role="status" aria-live="polite">{text}</div>'
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        shown, metadata = self.plot()._repr_mimebundle_()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
-        text = f"[panel] {self._title}. {shown['text/plain']}"
-        return {"application/vnd.jupyter.widget-view+json": view, "image/png": shown["image/png"], "text/plain": text}, metadata
+    def caption(self, plain: str) -> str:
+        """The title, and what the picture shows."""
+        return f"[panel] {self._title}. {plain}"
 
 
 def _reader(tokenizer) -> Callable[[str], tuple[list[int], Sequence[str]]]:
@@ -165,21 +154,6 @@ def _reader(tokenizer) -> Callable[[str], tuple[list[int], Sequence[str]]]:
         return found.ids, [token.replace("Ġ", "").replace("##", "…") or "␣" for token in found.tokens]
 
     return read
-
-
-def _pair(what: str, value, least, most, step):
-    """A slider, and beside it a labelled number for keyboard and screen reader: same value. Returns (row, number)."""
-    whole = isinstance(step, int)
-    slider = (widgets.IntSlider if whole else widgets.FloatSlider)(
-        value=value, min=least, max=most, step=step, description=what, readout=False, continuous_update=True, disabled=least == most,
-        style={"description_width": "80px"}, layout=widgets.Layout(width="290px"),
-    )  # fmt: skip
-    number = (widgets.BoundedIntText if whole else widgets.BoundedFloatText)(
-        value=value, min=least, max=most, step=step, description=f"{what} (number)", disabled=least == most,
-        style={"description_width": "130px"}, layout=widgets.Layout(width="205px"),
-    )  # fmt: skip
-    widgets.link((slider, "value"), (number, "value"))
-    return widgets.HBox([slider, number], layout=widgets.Layout(flex_flow="row wrap")), number
 
 
 def _choose(what: str, options, value):

@@ -11,7 +11,8 @@ from torch import Tensor
 from course_lib.checks import InputError, require, require_int
 from course_lib.generation_plots import next_token_plot
 from course_lib.models.generation import next_token_probabilities
-from course_lib.panels.base import STYLE, labelled_slider, picture
+from course_lib.panels.base import labelled_slider
+from course_lib.panels.live import LivePanel, linked_slider
 from course_lib.style import Plot
 
 __all__ = ["SamplingPanel"]
@@ -20,7 +21,7 @@ SHOWN = 12  # bars
 FOUR = {"temperature 1": {}, "temperature 0.5": {"temperature": 0.5}, "top-k 3": {"top_k": 3}, "top-p 0.6": {"top_p": 0.6}}
 
 
-class SamplingPanel:
+class SamplingPanel(LivePanel):
     """A prompt, three sliders, the likeliest next tokens as bars and a continuation drawn with the same settings.
 
     model: a Decoder. tokenizer: has `encode(text)` → ids (or an object with `.ids`) and `decode(ids)`. tokens: how
@@ -31,32 +32,17 @@ class SamplingPanel:
         self._model, self._tokenizer, self._tokens = model, tokenizer, require_int("tokens", tokens)
         self._draw, V = 0, model.config.V
         style = {"description_width": "95px"}
-
-        def pair(what, value, least, most):
-            slider = widgets.FloatSlider(
-                value=value, min=least, max=most, step=0.05, description=what, readout=False, continuous_update=False, style=style, layout=widgets.Layout(width="380px")
-            )
-            number = widgets.BoundedFloatText(value=value, min=least, max=most, step=0.05, description=f"{what} (number)", style={"description_width": "150px"}, layout=widgets.Layout(width="250px"))
-            widgets.link((slider, "value"), (number, "value"))
-            return widgets.HBox([slider, number], layout=widgets.Layout(flex_flow="row wrap")), slider
-
         self.prompt = widgets.Text(value=prompt, description="prompt", continuous_update=False, style=style, layout=widgets.Layout(width="640px"))
-        row_t, self.temperature = pair("temperature", temperature, 0.0, 3.0)
+        self.temperature, t_number = linked_slider("temperature", temperature, 0.0, 3.0, 0.05)
         row_k, self.k_slider, self.top_k = labelled_slider("k", f"top-k ({V}: all)", V if top_k is None else top_k, 1, V)
-        row_p, self.top_p = pair("top-p", top_p, 0.0, 1.0)
+        self.top_p, p_number = linked_slider("top-p", top_p, 0.0, 1.0, 0.05)
         self.again = widgets.Button(description="Draw again", icon="refresh", layout=widgets.Layout(width="130px"))
-        self.big = widgets.Checkbox(value=False, description="bigger type", indent=False, layout=widgets.Layout(width="120px"))
-        self.status = widgets.HTML().add_class("course-status")
-        self.image = widgets.HTML().add_class("course-plot")
         self.text = widgets.HTML()
-        buttons = widgets.HBox([self.again, self.big], layout=widgets.Layout(align_items="center", flex_flow="row wrap"))
-        rows = [self.prompt, row_t, row_k, row_p, buttons, self.status, self.text, self.image]
-        self.view = widgets.VBox([widgets.HTML(STYLE), *rows]).add_class("course-panel")
+        self.arrange([[self.prompt], [self.temperature, t_number], [row_k], [self.top_p, p_number], [self.again]], below=[self.text], bigger=True)
         for widget in (self.prompt, self.temperature, self.top_k, self.top_p):
             widget.observe(lambda _: self._show(), "value")
         self.again.on_click(lambda _: self._draw_again())
-        self.big.observe(lambda _: (self.view.add_class if self.big.value else self.view.remove_class)("course-big"), "value")
-        self._still = self.still()  # a wrong prompt is told here, before anything is shown
+        self._still = self._four()  # a wrong prompt is told here, before anything is shown
         self._show()
 
     def settings(self) -> dict:
@@ -89,7 +75,10 @@ class SamplingPanel:
         return next_token_plot([self.name(int(i)) for i in order], before.tolist(), after, title)
 
     def still(self) -> Plot:
-        """The prompt's next token at four settings, as one picture."""
+        """The first prompt's next token at four settings, as one picture."""
+        return self._still
+
+    def _four(self) -> Plot:
         _, logits = self.logits(self.prompt.value)
         return self.plot(logits, FOUR, f"“{self.prompt.value}” …")
 
@@ -105,23 +94,15 @@ class SamplingPanel:
             new = min(self._tokens, self._model.config.T_max - ids.shape[1])
             out = self._model.generate(ids, new, seed=self._draw, **settings)[0, ids.shape[1] :].tolist()
         except InputError as error:
-            self._say(f"<b>Not drawn:</b> {html.escape(str(error))}. The picture shows the last settings.")
+            self.say(f"<b>Not drawn:</b> {html.escape(str(error))}. The picture shows the last settings.")
             return
         words = "greedy" if settings["temperature"] == 0 else f"temperature {settings['temperature']:g}"
         words += f", top-k {settings['top_k']}" if settings["top_k"] else ""
         words += f", top-p {settings['top_p']:g}" if settings["top_p"] < 1 else ""
-        self.image.value = picture(self.plot(logits, {words: settings}), 760)
+        self.show(self.plot(logits, {words: settings}))
         self.text.value = (
             f'<p style="white-space:pre-wrap;max-width:820px;line-height:1.5"><b>{html.escape(self.prompt.value)}</b>{html.escape(self._tokenizer.decode(out))}</p>'
         )
         kept = int((p > 0).sum())
         first = int(p.argmax())
-        self._say(f"{words}: {kept:,} of {len(p):,} tokens can be drawn; the likeliest, “{html.escape(self.name(first))}”, with {p[first]:.0%}. Draw {self._draw + 1}.")
-
-    def _say(self, text: str) -> None:
-        self.status.value = f'<div role="status" aria-live="polite">{text}</div>'
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        shown, metadata = self._still._repr_mimebundle_()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, **shown}, metadata
+        self.say(f"{words}: {kept:,} of {len(p):,} tokens can be drawn; the likeliest, “{html.escape(self.name(first))}”, with {p[first]:.0%}. Draw {self._draw + 1}.")

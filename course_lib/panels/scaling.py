@@ -7,7 +7,7 @@ import html
 import ipywidgets as widgets
 
 from course_lib.checks import InputError
-from course_lib.panels.base import STYLE, picture
+from course_lib.panels.live import LivePanel
 from course_lib.scaling import DEVICES, PRESETS, recurrent_ticks, training_seconds
 from course_lib.style import INK, PARALLEL, SEQUENTIAL, Plot, styled
 
@@ -61,7 +61,7 @@ def _days_text(days: float) -> str:
     return f"{days:,.0f} days" if days >= 10 else f"{days:.1f} days" if days >= 1 else f"{24 * days:.1f} hours"
 
 
-class CostPanel:
+class CostPanel(LivePanel):
     """Model, chips, utilisation, tokens and price → days, money, memory; computed at once, nothing is measured."""
 
     def __init__(self, model: str = "GPT-3 175B", device: str = "A100 80GB", count: int = 1024, utilisation: float = 0.34):
@@ -77,10 +77,7 @@ class CostPanel:
         self.tokens = widgets.BoundedFloatText(value=300, min=0.001, max=100_000, step=10, description="tokens (billions)", style=style, layout=wide)
         self.batch = widgets.BoundedFloatText(value=3.2, min=0.001, max=1000, step=0.1, description="tokens a batch (millions)", style=style, layout=wide)
         self.price = widgets.BoundedFloatText(value=2.0, min=0, max=1000, step=0.1, description="your price of a chip-hour ($)", style=style, layout=wide)
-        self.status, self.image = widgets.HTML().add_class("course-status"), widgets.HTML().add_class("course-plot")
-        wrap = widgets.Layout(flex_flow="row wrap")
-        rows = [widgets.HBox(r, layout=wrap) for r in ([self.model, self.device], [self.slider, self.count], [self.utilisation, self.tokens], [self.batch, self.price])]
-        self.view = widgets.VBox([widgets.HTML(STYLE), *rows, self.status, self.image]).add_class("course-panel")
+        self.arrange([[self.model, self.device], [self.slider, self.count], [self.utilisation, self.tokens], [self.batch, self.price]])
         self.slider.observe(lambda change: setattr(self.count, "value", max(1, round(change["new"]))), "value")
         self.model.observe(lambda _: self._take_tokens(), "value")
         for widget in (self.model, self.device, self.count, self.utilisation, self.tokens, self.batch, self.price):
@@ -90,7 +87,7 @@ class CostPanel:
     def _take_tokens(self) -> None:
         self.tokens.value = (PRESETS[self.model.value].tokens or 300e9) / 1e9
 
-    def plot(self) -> Plot:
+    def still(self) -> Plot:
         """The chosen run as bars."""
         days = times_of(self.model.value, self.device.value, self.count.value, self.utilisation.value, self.tokens.value * 1e9, self.batch.value * 1e6)
         return cost_plot(days, f"{self.model.value} on {self.count.value:,} × {self.device.value}, {self.utilisation.value:.0%} of peak")
@@ -109,12 +106,12 @@ class CostPanel:
 
     def _show(self) -> None:
         try:
-            self.image.value, text = picture(self.plot(), 760), html.escape(self.summary())
+            self.show(self.still())
+            text = html.escape(self.summary())
         except InputError as error:
             text = f"<b>Not computed:</b> {html.escape(str(error))}"
-        self.status.value = f'<div role="status" aria-live="polite">{text}</div>'
+        self.say(text)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        shown, metadata = self.plot()._repr_mimebundle_()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, **shown, "text/plain": f"[panel] {self.summary()}"}, metadata
+    def caption(self, plain: str) -> str:
+        """The figures, which are the point of this panel."""
+        return f"[panel] {self.summary()}"

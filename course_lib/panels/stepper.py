@@ -13,13 +13,14 @@ from PIL import Image
 from course_lib.checks import require, require_int
 from course_lib.drawing import SENTENCE, filmstrip, step_by_step
 from course_lib.models.attention import attention_weights
-from course_lib.panels.base import STYLE, picture
+from course_lib.panels.base import picture
+from course_lib.panels.live import LivePanel, linked_slider
 from course_lib.style import Plot
 
 __all__ = ["StepByStep"]
 
 
-class StepByStep:
+class StepByStep(LivePanel):
     """A sentence word by word through an RNN, and all at once through attention. The weights are untrained.
 
     words: 2 to 10 words. Displayed as a live widget, with a filmstrip of all steps as its picture.
@@ -34,15 +35,10 @@ class StepByStep:
         self.weights = attention_weights(query * math.sqrt(2), key)  # (T, T), rows sum to 1
         self._frames: dict[int, str] = {}
         T = len(words)
-        self.slider = widgets.IntSlider(value=0, min=0, max=T, description="step", continuous_update=True, layout=widgets.Layout(width="420px"))
-        self.number = widgets.BoundedIntText(value=0, min=0, max=T, description="step (number)", style={"description_width": "110px"}, layout=widgets.Layout(width="190px"))
+        self.slider, self.number = linked_slider("step", 0, 0, T, 1, label="50px", width="420px", continuous=True)
         self.play = widgets.Play(value=0, min=0, max=T, interval=900)
-        widgets.link((self.slider, "value"), (self.number, "value"))
         widgets.jslink((self.play, "value"), (self.slider, "value"))
-        self.image = widgets.HTML().add_class("course-plot")
-        self.status = widgets.HTML().add_class("course-status")
-        row = widgets.HBox([self.play, self.slider, self.number], layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
-        self.view = widgets.VBox([widgets.HTML(STYLE), row, self.status, self.image]).add_class("course-panel")
+        self.arrange([[self.play, self.slider, self.number]])
         self.slider.observe(lambda change: self._show(change["new"]), "value")
         self._show(0)
 
@@ -64,10 +60,8 @@ class StepByStep:
         self.image.value = self._frames[step]
         T = len(self.words)
         done = "nothing has happened yet" if not step else f"the RNN has read {step} of {T} words; attention was done after step 1"
-        self.status.value = f'<div role="status" aria-live="polite">Step {step}: {done}.</div>'
+        self.say(f"Step {step}: {done}.")
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        strip = filmstrip(self.words, self.weights.tolist())
-        shown, metadata = strip._repr_mimebundle_()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, **shown}, metadata
+    def still(self) -> Plot:
+        """All steps, as a filmstrip."""
+        return filmstrip(self.words, self.weights.tolist())

@@ -9,14 +9,14 @@ import ipywidgets as widgets
 
 from course_lib.checks import require, require_int
 from course_lib.models.embedding import WordVectors
-from course_lib.panels.base import STYLE, picture
+from course_lib.panels.live import LivePanel
 from course_lib.style import Plot
 from course_lib.word_plots import map_of_words
 
 __all__ = ["MapPanel"]
 
 
-class MapPanel:
+class MapPanel(LivePanel):
     """Type a word: its nearest neighbours, and a map of them, from one of several sets of vectors, at once.
 
     vectors: name → WordVectors. Displayed as a live widget, with the first word's map for pages that cannot
@@ -34,10 +34,7 @@ class MapPanel:
         self.number = widgets.BoundedIntText(
             value=require_int("n", n, 4), min=4, max=60, description="neighbours", style=wide, layout=widgets.Layout(width="170px")
         )
-        self.image = widgets.HTML().add_class("course-plot")
-        self.status = widgets.HTML().add_class("course-status")
-        row = widgets.HBox([self.word, self.source, self.number], layout=widgets.Layout(flex_flow="row wrap"))
-        self.view = widgets.VBox([widgets.HTML(STYLE), row, self.status, self.image]).add_class("course-panel")
+        self.arrange([[self.word, self.source, self.number]])
         for widget in (self.word, self.source, self.number):
             widget.observe(lambda _: self._show(), "value")
         self._show()
@@ -53,14 +50,13 @@ class MapPanel:
         if word in chosen:
             near = ", ".join(f"{html.escape(other)} {cosine:.2f}" for other, cosine in chosen.neighbours(word, min(8, len(chosen.words) - 1)))
             text = f"Nearest to <b>{html.escape(word)}</b> (cosine): {near}."
-            self.image.value = picture(self.map(word), 760)
+            self.show(self.map(word))
         else:
             alike = difflib.get_close_matches(word, chosen.words, 3)
             hint = f" Spelt like it: {html.escape(', '.join(alike))}." if alike else ""
             text = f"There is no vector for <b>{html.escape(word) or 'an empty word'}</b> here: too rare, or not one word.{hint}"
-        self.status.value = f'<div role="status" aria-live="polite">{text}</div>'
+        self.say(text)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        shown, metadata = self.map(self._word)._repr_mimebundle_()
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.view.model_id}
-        return {"application/vnd.jupyter.widget-view+json": view, **shown}, metadata
+    def still(self) -> Plot:
+        """The first word's map."""
+        return self.map(self._word)

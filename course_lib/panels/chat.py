@@ -15,6 +15,7 @@ from course_lib.checks import require
 from course_lib.learning_plots import bar_plot
 from course_lib.models.generation import next_token_probabilities
 from course_lib.panels.base import Panel, picture
+from course_lib.panels.live import linked_slider
 from course_lib.panels.runner import State
 from course_lib.pretrained import chat_prompt, load
 from course_lib.pretraining import load_small
@@ -93,12 +94,8 @@ class ChatPanel(Panel):
 
     def build(self):
         wide = widgets.Layout(width="640px", height="62px")
-        self.message = widgets.Textarea(value="Why is the sky blue?", description="message", layout=wide, style={"description_width": "70px"})
-        self.temperature = widgets.FloatSlider(
-            value=0.0, min=0.0, max=2.0, step=0.1, description="temperature", readout=False, continuous_update=False, layout=widgets.Layout(width="300px"), style={"description_width": "90px"}
-        )
-        self.number = widgets.BoundedFloatText(value=0.0, min=0.0, max=2.0, step=0.1, description="temperature (number)", layout=widgets.Layout(width="220px"), style={"description_width": "140px"})
-        widgets.link((self.temperature, "value"), (self.number, "value"))
+        self.message = widgets.Textarea(value="Why is the sky blue?", description="message", layout=wide, style={"description_width": "95px"})
+        self.temperature, self.number = linked_slider("temperature", 0.0, 0.0, 2.0, 0.1, width="300px")
         self.new = widgets.BoundedIntText(value=60, min=1, max=500, description="tokens at most", layout=widgets.Layout(width="190px"), style={"description_width": "110px"})
         self.clear = widgets.Button(description="New conversation", layout=widgets.Layout(width="150px"))
         self.what_else = widgets.Button(description="What could come next?", layout=widgets.Layout(width="200px"))

@@ -66,15 +66,14 @@ class HeatmapPanel(LivePanel):
         N, H = len(self._layers), self._layers[0].shape[0]
         require(require_int("layer", layer) <= N, f"layer must lie in 1…{N}, got {layer}")
         require(require_int("head", head) <= H, f"head must lie in 1…{H}, got {head}")
-        self.text = widgets.Text(value=text, description="sentence", continuous_update=False, style={"description_width": "75px"}, layout=widgets.Layout(width="620px"))
-        small = dict(label="80px", width="290px", continuous=True)
-        layers, self.layer = linked_slider("layer", layer, 1, N, 1, **small)
-        heads, self.head = linked_slider("head", head, 1, H, 1, **small)
-        warmth, self.temperature = linked_slider("temperature", temperature, 0.1, 5.0, 0.1, **small)
+        self.text = widgets.Text(value=text, description="sentence", continuous_update=False, style={"description_width": "95px"}, layout=widgets.Layout(width="600px"))
+        layers, self.layer = linked_slider("layer", layer, 1, N, 1, continuous=True)
+        heads, self.head = linked_slider("head", head, 1, H, 1, continuous=True)
+        warmth, self.temperature = linked_slider("temperature", temperature, 0.1, 5.0, 0.1, continuous=True)
         self.mask = _choose("mask", [(text, key) for key, text in MASKS.items()], mask)
         self.word = _choose("table of", self._word_options(), -1)
         self.table = widgets.HTML()
-        rows = [[self.text], [layers, self.layer, heads, self.head], [warmth, self.temperature], [self.mask, self.word]]
+        rows = [[self.text], [layers, self.layer], [heads, self.head], [warmth, self.temperature], [self.mask, self.word]]
         self.arrange(rows, [self.table], title, bigger=True)
         self.text.observe(lambda _: self._typed(), "value")
         for widget in (self.layer, self.head, self.temperature, self.mask, self.word):
@@ -157,4 +156,4 @@ def _reader(tokenizer) -> Callable[[str], tuple[list[int], Sequence[str]]]:
 
 
 def _choose(what: str, options, value):
-    return widgets.Dropdown(options=options, value=value, description=what, style={"description_width": "75px"}, layout=widgets.Layout(width="310px"))
+    return widgets.Dropdown(options=options, value=value, description=what, style={"description_width": "95px"}, layout=widgets.Layout(width="330px"))

@@ -57,7 +57,7 @@ class LivePanel(ABC):
         return {"application/vnd.jupyter.widget-view+json": view, **shown, "text/plain": self.caption(shown["text/plain"])}, metadata
 
 
-def linked_slider(what: str, value, least, most, step, number: str | None = None, label: str = "95px", width: str = "380px", continuous: bool = False):
+def linked_slider(what: str, value, least, most, step, number: str | None = None, label: str = "95px", width: str = "360px", continuous: bool = False):
     """A slider, and beside it a labelled number for keyboard and screen reader: same value.
 
     Whole numbers where `step` is one. Returns (slider, number); both are disabled where there is nothing to choose.
@@ -69,7 +69,8 @@ def linked_slider(what: str, value, least, most, step, number: str | None = None
     )  # fmt: skip
     box = (widgets.BoundedIntText if whole else widgets.BoundedFloatText)(
         value=value, min=least, max=most, step=step, description=number or f"{what} (number)", disabled=fixed,
-        style={"description_width": "135px"}, layout=widgets.Layout(width="215px"),
+        style={"description_width": "150px"}, layout=widgets.Layout(width="235px"),
     )  # fmt: skip
-    widgets.link((slider, "value"), (box, "value"))
+    plain = (lambda v: v) if whole else (lambda v: round(v, 6))  # a slider says 1.0000000000000002 after a step
+    widgets.link((slider, "value"), (box, "value"), transform=(plain, plain))
     return slider, box

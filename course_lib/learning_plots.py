@@ -37,7 +37,9 @@ def learning_plot(task: Task, recorded: pd.DataFrame, live: pd.DataFrame | None 
             last = run.iloc[-1]
         ends.append((name, last["step"], last["score"], look.color))
     ax.axhline(task.baseline.value, color=MUTED, lw=1.2, ls="--")
-    ax.annotate("knowing nothing", (1, task.baseline.value), (-3, -3), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", va="top", color=MUTED)
+    low = task.metric == "accuracy" and task.baseline.value < 0.12  # no room between the line and the axis
+    place = dict(xytext=(-3, 3), va="bottom") if low else dict(xytext=(-3, -3), va="top")
+    ax.annotate("knowing nothing", (1, task.baseline.value), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right", color=MUTED, **place)
     if task.metric == "accuracy":
         ax.set_ylim(0, 1.25)  # room for the names of those that reach 1
         ax.set_yticks([0, 0.25, 0.5, 0.75, 1])

@@ -15,6 +15,7 @@ from course_lib.tasks import proteins
 from course_lib.tasks.code import load_code
 from course_lib.tasks.series import Series
 from course_lib.tasks.synthetic import swaps
+from course_lib.training import evaluate
 
 # -- pairs ---------------------------------------------------------------------------------------------------
 
@@ -169,3 +170,17 @@ def test_a_file_that_is_none_is_told_in_one_sentence(tmp_path):
 def test_the_command_refuses_an_unknown_name(capsys):
     assert domains.main(["poetry"]) == 2
     assert "name must be one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", domains.DOMAINS)
+def test_every_field_comes_with_its_model(name):
+    model, about = domains.trained(name)
+    assert about["command"] == f"python -m course_lib.domains {name}"
+    assert about["steps"] == domains.DOMAINS[name].steps
+    assert ("bpe" in about) == (name == "code")
+    assert not model.training
+
+
+def test_the_shipped_reader_of_digits_is_as_good_as_it_says():
+    model, about = domains.trained("images")
+    assert evaluate(model, domains.DOMAINS["images"].task()) == pytest.approx(about["score"], abs=0.006)  # two images of 360

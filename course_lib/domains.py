@@ -58,24 +58,20 @@ def _series() -> Adapter:
     return Adapter(2, Decoder(TransformerConfig(None, 32, 2, 4, 64, dropout=0.1)), 12)
 
 
-def code_task(bpe: BPE | None = None, V: int = 512, T: int = 96) -> tuple[Task, BPE, list[int], list[int]]:
-    """Predict each next token of Python source: (task, tokenizer, training ids, held-out ids)."""
-    train_text, unseen_text = load_code()
-    bpe = BPE.train(train_text, V) if bpe is None else bpe
-    ids, unseen = bpe.encode(train_text), bpe.encode(unseen_text)
-    return next_token(ids, unseen, len(bpe), T, "code"), bpe, ids, unseen
-
-
 @lru_cache(maxsize=1)
-def _code() -> tuple[Task, BPE, list[int], list[int]]:
-    return code_task()
+def code_task() -> tuple[Task, BPE, list[int], list[int]]:
+    """Predict each next token of Python source: (task, tokenizer of 512 tokens, training ids, held-out ids)."""
+    train_text, unseen_text = load_code()
+    bpe = BPE.train(train_text, 512)
+    ids, unseen = bpe.encode(train_text), bpe.encode(unseen_text)
+    return next_token(ids, unseen, len(bpe), 96, "code"), bpe, ids, unseen
 
 
 LANGUAGE = dict(betas=(0.9, 0.98), warmup=30, decay="linear", weight_decay=0.1)
 DOMAINS: dict[str, Domain] = {
     "images": Domain(lambda: digits(part="test", train="train+validation"), _images, 3700, dict(B=32, lr=3e-3, warmup=50, decay="linear", weight_decay=0.05)),
     "music": Domain(lambda: chorales()[0], lambda: Decoder(TransformerConfig(VOCABULARY, 96, 2, 4, 128, dropout=0.1, **TODAY)), 700, dict(B=16, lr=6e-3, **LANGUAGE)),
-    "code": Domain(lambda: _code()[0], lambda: Decoder(TransformerConfig(512, 128, 2, 4, 96, **TODAY)), 900, dict(B=12, lr=6e-3, **LANGUAGE), V=512),
+    "code": Domain(lambda: code_task()[0], lambda: Decoder(TransformerConfig(512, 128, 2, 4, 96, **TODAY)), 900, dict(B=12, lr=6e-3, **LANGUAGE), V=512),
     "co2": Domain(lambda: forecast(load_series("co2")), _series, 600, dict(B=32, lr=3e-3, warmup=20, decay="linear", weight_decay=0.1)),
     "sunspots": Domain(lambda: forecast(load_series("sunspots")), _series, 300, dict(B=32, lr=3e-3, warmup=20, decay="linear", weight_decay=0.1)),
     "contacts": Domain(contacts, lambda: PairModel(14, 16, 0, 2, Encoder(TransformerConfig(2, 32, 2, 4, 14, dropout=0.2))), 500, dict(B=32, lr=3e-3, warmup=20, decay="linear", weight_decay=0.1)),
@@ -121,7 +117,7 @@ def keep(name: str, model: nn.Module, curves: pd.DataFrame, path: Path | None = 
     about = {"command": f"python -m course_lib.domains {name}", "date": datetime.date.today().isoformat(), "torch": torch.__version__}
     about |= {"metric": curves.attrs["metric"], "score": float(curves.score.iloc[-1]), "steps": int(curves.step.iloc[-1])}
     if DOMAINS[name].V:
-        about["bpe"] = _code()[1].to_json()
+        about["bpe"] = code_task()[1].to_json()
     return pack(path or FOLDER / f"{name}.safetensors", model, about)
 
 

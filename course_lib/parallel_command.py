@@ -165,8 +165,7 @@ def _compare(blocks, x, wanted, dtype: str, steps: int) -> list[dict]:
     pieces = {"data": own_rows, "tensor": slice(None), "sequence": own_tokens}
     rows = [{"dtype": dtype, "kind": "one process", "output": 0.0, "gradient": 0.0, "sent": 0, "ms": _milliseconds(lambda: step(blocks, x, wanted), steps)}]
     for kind in KINDS:
-        # copies: the whole model's own gradients stay as they are
-        model = nn.ModuleList(builds[kind](b) for b in nn.Sequential(*blocks).requires_grad_())
+        model = nn.ModuleList(builds[kind](block) for block in blocks)
         piece, share = pieces[kind], 1 if kind == "tensor" else P
 
         def call(model=model, kind=kind, piece=piece):

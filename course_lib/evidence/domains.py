@@ -10,7 +10,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from course_lib.domains import DOMAINS, _code, train
+from course_lib.domains import DOMAINS, code_task, train
 from course_lib.models.baselines import NGram
 from course_lib.models.convolution import SmallCNN
 from course_lib.pretraining import held_out_nats
@@ -64,7 +64,7 @@ def music(seed: int = 0, sweep: bool = False) -> pd.DataFrame:
 
 def code(seed: int = 0, sweep: bool = False) -> pd.DataFrame:
     """Python modules not read before: the decoder and n-grams."""
-    _, bpe, learnt, unseen = _code()
+    _, bpe, learnt, unseen = code_task()
     return _language("code", seed, len(bpe), [learnt], [unseen], range(2, 7))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import pandas as pd
 import torch
 from torch import nn
 
+from course_lib.measure import measure_time
 from course_lib.models import GRU, LSTM, RNN, Decoder, MinGRU, TransformerConfig
 from course_lib.models.heads import SequenceModel
 from course_lib.pretraining import read_text, small_decoder
@@ -70,14 +70,11 @@ def _step_seconds(model: nn.Module, task, B: int, schedule: str | None, rounds: 
     """The median seconds of forward and backward on one batch."""
     if isinstance(model, SequenceModel):
         model.schedule = schedule
-    batch, times = task.batch(B), []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        task.loss(model(batch.inputs), batch).backward()
-        times.append(time.perf_counter() - start)
+    batch = task.batch(B)
+    timing = measure_time({"step": lambda: task.loss(model(batch.inputs), batch).backward()}, rounds=rounds)["step"]
     if isinstance(model, SequenceModel):
         model.schedule = None
-    return sorted(times)[rounds // 2]
+    return timing.median_s
 
 
 EXPERIMENTS = {"state_tracking": state_tracking, "text_by_clock": text_by_clock}

@@ -3,7 +3,6 @@
 import json
 import re
 
-import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -13,7 +12,8 @@ from hypothesis import strategies as st
 from course_lib import data
 from course_lib.checks import InputError
 from course_lib.models import Decoder, TransformerConfig
-from course_lib.pretrained import chat_prompt, embed, load, text
+from course_lib.pretrained import chat_prompt, embed, load
+from tests.published import published_smollm2
 
 V, T = 40, 9
 
@@ -406,34 +406,23 @@ def test_smollm2_talks_and_its_tokenizer_loses_nothing(smollm2):
     assert "Paris" in tokenizer.decode(answer.tolist())
 
 
+QUESTIONS = (
+    "Why is the sky blue?", "Write a haiku about the sea.", "Was ist 12 + 30?", "def fibonacci(n):", "Name three rivers in Europe.",
+    "What does a transformer do?", "Tell me a story about a cat.", "How do I boil an egg?", "Translate 'good morning' into French.", "Who was Ada Lovelace?",
+)  # fmt: skip
+
+
 @pytest.mark.slow
 @needs_smollm2
 def test_smollm2_equals_transformers_on_the_same_weights(smollm2, transformers):
     ours, tokenizer = smollm2
-    c = ours.config
-    config = transformers.LlamaConfig(
-        vocab_size=c.V, hidden_size=c.D, intermediate_size=c.D_ff, num_hidden_layers=c.N, num_attention_heads=c.H, num_key_value_heads=c.H_kv,
-        max_position_embeddings=c.T_max, rope_theta=c.rotary_base, rms_norm_eps=c.eps, tie_word_embeddings=True,
-    )  # fmt: skip
-    theirs = transformers.LlamaForCausalLM(config).eval()
-    _, _, tensors, _ = text.read_gguf(data.open_file("smollm2"))
-    state = {"model.embed_tokens.weight": tensors["token_embd.weight"], "model.norm.weight": tensors["output_norm.weight"]}
-    names = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attn_output": "self_attn.o_proj", "attn_v": "self_attn.v_proj"}
-    names |= {"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
-    for n in range(c.N):
-        for theirs_name, name in names.items():
-            x = tensors[f"blk.{n}.{theirs_name}.weight"]
-            if theirs_name in ("attn_q", "attn_k"):  # an own way back, as the reverse of llama.cpp's converter
-                x = torch.from_numpy(np.ascontiguousarray(x.numpy().reshape(-1, 32, 2, c.D).swapaxes(1, 2).reshape(-1, c.D)))
-            state[f"model.layers.{n}.{name}.weight"] = x
-    state["lm_head.weight"] = state["model.embed_tokens.weight"]
-    theirs.load_state_dict(state)
-    for question in ("Why is the sky blue?", "Write a haiku about the sea.", "Was ist 12 + 30?", "def fibonacci(n):"):
+    theirs = published_smollm2(ours.config)
+    for question in QUESTIONS:
         x = torch.tensor([tokenizer.encode(chat_prompt(question)).ids])
         with torch.no_grad():
             assert gap(ours(x), theirs(x).logits) <= 1e-3
-        wanted = theirs.generate(x, attention_mask=torch.ones_like(x), max_new_tokens=24, do_sample=False, pad_token_id=2, eos_token_id=2)
-        assert ours.generate(x, 24, stop_tokens=[2])[0].tolist() == wanted[0].tolist()
+        wanted = theirs.generate(x, attention_mask=torch.ones_like(x), max_new_tokens=64, do_sample=False, pad_token_id=2, eos_token_id=2)
+        assert ours.generate(x, 64, stop_tokens=[2])[0].tolist() == wanted[0].tolist()
 
 
 @pytest.mark.slow

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from course_lib.measure import Ratio, compare, measure_time
-from course_lib.pretrained import load
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,3 @@ def assert_equal(name: str, own: torch.Tensor, peer: torch.Tensor, tolerance: fl
     error = ((own - peer).abs().max() / peer.abs().max()).item()
     if not error <= tolerance:
         raise SystemExit(f"{name}: outputs differ by {error:.1e}, so there is nothing to compare")
-
-
-def published_gpt2(T_max: int, **changes):
-    """A GPT-2 of transformers (4 layers, D = 128, H = 4, V = 512, no dropout), and the course's decoder with its weights."""
-    from transformers import GPT2Config, GPT2LMHeadModel  # a dependency of the tests alone
-
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    off = dict(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=None, eos_token_id=None)
-    peer = GPT2LMHeadModel(GPT2Config(vocab_size=512, n_positions=T_max, n_embd=128, n_layer=4, n_head=4, **off, **changes))
-    with tempfile.TemporaryDirectory() as folder:
-        peer.save_pretrained(folder)
-        own, _ = load(folder)
-    return own, peer

@@ -5,7 +5,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_lib.models import Block, Decoder, TransformerConfig
-from tests.benchmarks.bars import Bar, assert_equal, published_gpt2, side_by_side
+from tests.benchmarks.bars import Bar, assert_equal, side_by_side
+from tests.published import published_gpt2
 
 V, N, D, H, T, B = 512, 4, 128, 4, 128, 16
 

@@ -2,7 +2,8 @@
 
 import torch
 
-from tests.benchmarks.bars import Bar, published_gpt2, side_by_side
+from tests.benchmarks.bars import Bar, side_by_side
+from tests.published import published_gpt2
 
 
 def bars():

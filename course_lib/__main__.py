@@ -15,6 +15,7 @@ COMMANDS = {
     "race": ("course_lib.race_command", "time recurrent step loops against attention"),
     "train": ("course_lib.train_command", "pretrain a small language model and compare it with counting"),
     "parallel": ("course_lib.parallel_command", "cut one model over several processes and compare with one"),
+    "release": ("course_lib.grading.release", "build an assignment's student notebook from its source"),
     "evidence": ("course_lib.evidence", "rerun the recorded three-seed experiments"),
 }
 

@@ -4,12 +4,15 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+PORT   ?= 8888
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 
-.PHONY: lab test test-all test-slow unit notebook-tests browser-tests lint fetch notebooks bench evidence clean
+.PHONY: lab environment test test-all test-slow unit notebook-tests browser-tests lint fetch notebooks bench evidence clean
 
 lab: $(READY) ## open the course
-	$(RUN) -m jupyter lab $(LAB_FLAGS) --notebook-dir=notebooks
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m jupyter lab $(LAB_FLAGS) --config=notebooks/.jupyter/lab.py --port=$(PORT)
+
+environment: $(READY) ## all that the course needs, and nothing opened
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -32,7 +32,7 @@ def find_chromium() -> str | None:
 class Server:
     """JupyterLab on a free port, with every setting of its own, so that a reader's stay untouched."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, *options: str):
         self.root = home / "notebooks"
         self.root.mkdir()
         with socket.socket() as probe:
@@ -46,7 +46,7 @@ class Server:
         command = [
             sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={self.port}",
             "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}",
-            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.expose_app_in_browser=True", *options,
         ]  # fmt: skip
         self.process = subprocess.Popen(command, env=os.environ | own, stdout=self.log, stderr=subprocess.STDOUT)
         until(lambda: self.api("status") is not None, 60, "JupyterLab to start")

@@ -7,7 +7,7 @@ LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 PORT   ?= 8888
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 
-.PHONY: lab environment test test-all test-slow unit notebook-tests browser-tests lint fetch notebooks bench evidence clean
+.PHONY: lab environment test test-all test-slow unit notebook-tests browser-tests lint fetch notebooks site bench evidence clean
 
 lab: $(READY) ## open the course
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(RUN) -m jupyter lab $(LAB_FLAGS) --config=notebooks/.jupyter/lab.py --port=$(PORT)
@@ -41,13 +41,17 @@ notebook-tests: $(READY)
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 --durations=8 $(NOTEBOOKS)
 
 browser-tests: $(READY)
-	$(RUN) -m pytest -m browser -rs --durations=5
+	$(RUN) -m pytest -m "browser and not slow" -rs --durations=5
 
 fetch: $(READY)
 	$(RUN) -m course_lib fetch
 
 notebooks: $(READY) ## run all notebooks in place and tidy them
 	$(RUN) notebooks/build.py $(NOTEBOOKS)
+
+site: $(READY) ## the notebooks as web pages in build/site
+	$(RUN) -m pip install --disable-pip-version-check -q -r notebooks/site/requirements.txt
+	$(RUN) notebooks/site/build.py
 
 bench: $(READY) ## measure; nothing here passes or fails
 	$(RUN) -m tests.benchmarks

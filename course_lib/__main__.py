@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("course_lib.train_command", "pretrain a small language model and compare it with counting"),
     "parallel": ("course_lib.parallel_command", "cut one model over several processes and compare with one"),
     "release": ("course_lib.grading.release", "build an assignment's student notebook from its source"),
+    "check": ("course_lib.grading.check", "run the public checks on an assignment's notebook"),
     "evidence": ("course_lib.evidence", "rerun the recorded three-seed experiments"),
 }
 

@@ -106,7 +106,7 @@ def student_notebook(assignment: Assignment):
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
     exercises = {exercise.id: exercise for exercise in assignment.exercises}
-    probes = {probe.id: (probe, exercise) for exercise in assignment.exercises for probe in exercise.probes}
+    probes = {probe.id: probe for exercise in assignment.exercises for probe in exercise.probes}
     facts, draws = _facts(assignment)
     cells = [new_code_cell(FIRST_CELL.format(repository=_repository()), id="first-cell", metadata={"tags": ["nbval-ignore-output"]})]
     for number, (role, text, name) in enumerate(assignment.cells):
@@ -117,8 +117,8 @@ def student_notebook(assignment: Assignment):
         elif role == "exercise":
             cells.append(new_code_cell(exercises[name].stub, id=name, metadata={"deletable": False}))
         else:
-            shown = next(p["output"] for p in facts["exercises"][probes[name][1].id]["probes"] if p["id"] == name)
-            cell = new_code_cell(probe_source(assignment, probes[name][0], draws[name]), id=name)
+            shown = next(p["output"] for e in facts["exercises"] for p in e["probes"] if p["id"] == name)
+            cell = new_code_cell(probe_source(assignment, probes[name], draws[name]), id=name)
             cell.metadata = {"deletable": False, "editable": False, "tags": ["nbval-check-output"]}
             cell.outputs = [new_output("stream", name="stdout", text=shown)]
             cells.append(cell)
@@ -133,7 +133,7 @@ def student_notebook(assignment: Assignment):
 
 def _facts(assignment: Assignment) -> tuple[dict, dict[str, int]]:
     """What the release tells `check`: pristine probes with outputs, and digests of what misconceptions show."""
-    exercises, all_draws = {}, {}
+    exercises, all_draws = [], {}
     for exercise in assignment.exercises:
         draws, values = choose_draws(assignment, exercise)
         all_draws |= draws
@@ -146,10 +146,11 @@ def _facts(assignment: Assignment) -> tuple[dict, dict[str, int]]:
             hints = {digest(name, text): hint for text, hint in reversed(shown) if text != output.strip()}
             probe = {"id": run.id, "source": probe_source(assignment, run.probe, draws[run.id]), "output": output}
             probes.append(probe | {"message": run.probe.message, "hints": hints})
-        exercises[exercise.id] = {
-            "title": exercise.title, "points": exercise.points, "stub": digest(assignment.name, exercise.stub), "probes": probes,
-        }  # fmt: skip
-    return {"assignment": assignment.name, "exercises": exercises}, all_draws
+        exercises.append({
+            "id": exercise.id, "title": exercise.title, "points": exercise.points, "names": sorted(exercise.names),
+            "stub": digest(assignment.name, exercise.stub), "probes": probes,
+        })  # fmt: skip
+    return {"assignment": assignment.name, "given": assignment.setup, "exercises": exercises}, all_draws
 
 
 def _repository() -> str:

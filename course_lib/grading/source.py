@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from course_lib.checks import InputError, require, require_choice
+from course_lib.grading.submission import names_asked
 
 ROLES = ("setup", "exercise", "probe", "mutant")
 BLOCK = r"^[ \t]*### BEGIN {0}[ \t]*\n(.*?)^[ \t]*### END {0}[ \t]*(?:\n|\Z)"
@@ -48,6 +50,11 @@ class Exercise:
     cell: str
     probes: list[Probe] = field(default_factory=list)
     mutants: list[Mutant] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """The names students are asked to define, by which an answer is found wherever it stands."""
+        return names_asked(self.solution, [probe.code for probe in self.probes])
 
     @property
     def solution(self) -> str:
@@ -176,3 +183,7 @@ def _check(assignment: Assignment, file: str) -> None:
                 raise InputError(f"{file}: the {what} of exercise {exercise.id} is not Python: {error.msg}, line {error.lineno}") from None
             shows = sum(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "show" for n in ast.walk(tree))
             require(not what.startswith("probe") or shows == 1, f"{file}: {what} must call show(value) exactly once, it does {shows} times")
+        require(exercise.names, f"{file}: no probe of exercise {exercise.id} uses a name that its solution defines")
+    for one, other in itertools.combinations(assignment.exercises, 2):
+        both = ", ".join(one.names & other.names)
+        require(not both, f"{file}: exercises {one.id} and {other.id} both ask for {both}; in one notebook the later would win")

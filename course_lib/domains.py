@@ -74,7 +74,7 @@ DOMAINS: dict[str, Domain] = {
     "code": Domain(lambda: code_task()[0], lambda: Decoder(TransformerConfig(512, 128, 2, 4, 96, **TODAY)), 900, dict(B=12, lr=6e-3, **LANGUAGE), V=512),
     "co2": Domain(lambda: forecast(load_series("co2")), _series, 600, dict(B=32, lr=3e-3, warmup=20, decay="linear", weight_decay=0.1)),
     "sunspots": Domain(lambda: forecast(load_series("sunspots")), _series, 300, dict(B=32, lr=3e-3, warmup=20, decay="linear", weight_decay=0.1)),
-    "contacts": Domain(contacts, lambda: PairModel(14, 16, 0, 2, Encoder(TransformerConfig(2, 32, 2, 4, 14, dropout=0.2))), 500, dict(B=32, lr=3e-3, warmup=20, decay="linear", weight_decay=0.1)),
+    "contacts": Domain(contacts, lambda triangle=True: PairModel(14, 16, 1, 2, Encoder(TransformerConfig(2, 32, 2, 4, 14, dropout=0.2)), triangle=triangle), 500, dict(B=32, lr=3e-3, warmup=20, decay="linear", weight_decay=0.1)),
     "completion": Domain(completion, lambda triangle=True: PairModel(14, 24, 2, 1, D_in=2, triangle=triangle), 600, dict(B=32, lr=3e-3, warmup=20, decay="linear")),
 }
 

@@ -1,6 +1,7 @@
 """The five fields' models: pairs and triangles, checkpoints, source code, rivals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,11 +9,14 @@ from hypothesis import strategies as st
 
 from course_lib import domains
 from course_lib.checks import InputError
-from course_lib.evidence.domains import _rivals
+from course_lib.domain_plots import clocks_plot, digits_plot, fold_plot, forecast_plot, piano_roll_plot
+from course_lib.evidence.domains import _rivals, forecasts
 from course_lib.models import Encoder, TransformerConfig
 from course_lib.models.pairs import PairBlock, PairModel
 from course_lib.tasks import proteins
 from course_lib.tasks.code import load_code
+from course_lib.tasks.music import HIGH, LOW
+from course_lib.tasks.proteins import fold_of, ground_states
 from course_lib.tasks.series import Series
 from course_lib.tasks.synthetic import swaps
 from course_lib.training import evaluate
@@ -43,16 +47,31 @@ def test_the_triangle_is_the_sum_over_the_third_bead():
     torch.testing.assert_close(block(z), expected + block.change(block.norm_change(expected)))
 
 
-def test_only_the_triangle_lets_pairs_hear_of_others():
-    for triangle in (True, False):
-        torch.manual_seed(0)
-        block, z = PairBlock(4, triangle), torch.randn(1, 5, 5, 4)
-        other = z.clone()
-        other[0, 0, 1] += torch.randn(4)
-        changed = (block(z) - block(other)).abs().sum(-1)[0] > 1e-6  # (5, 5)
-        assert changed[0, 1]
-        assert bool(changed[0, 2]) == triangle
-        assert int(changed.sum()) == 1 or triangle
+def test_without_the_triangle_the_sides_are_not_matched():
+    torch.manual_seed(0)
+    block, z = PairBlock(4, triangle=False), torch.randn(1, 5, 5, 4)
+    h = block.norm(z)
+    a, b, c, e = (block.edges(h) * block.gates(h).sigmoid()).chunk(4, -1)
+    heard = torch.zeros(1, 5, 5, 4)
+    for i in range(5):
+        for j in range(5):
+            for k in range(5):
+                for other in range(5):  # a second bead, not the same third one
+                    heard[0, i, j] += (a[0, i, k] * b[0, j, other] + c[0, k, i] * e[0, other, j]) / 5
+    expected = z + block.out(block.norm_sum(heard)) * block.out_gate(h).sigmoid()
+    torch.testing.assert_close(block(z), expected + block.change(block.norm_change(expected)))
+
+
+@pytest.mark.parametrize("triangle", [True, False])
+def test_a_pair_hears_of_all_pairs_it_shares_a_bead_with(triangle):
+    torch.manual_seed(0)
+    block, z = PairBlock(4, triangle), torch.randn(1, 5, 5, 4)
+    other = z.clone()
+    other[0, 0, 1] += torch.randn(4)
+    changed = (block(z) - block(other)).abs().sum(-1)[0] > 1e-6  # (5, 5)
+    assert changed[0].all()
+    assert changed[:, 1].all()
+    assert not changed[2:, 2:].any()
 
 
 def test_the_ablation_has_the_same_weights():
@@ -135,12 +154,12 @@ def test_rivals_are_right_where_they_must_be():
     season = Series("wave", "m", 12, np.sin(2 * np.pi * t / 12))
     origins = np.arange(season.split, 400 - 6)
     truth = np.stack([season.values[origins + h] for h in range(1, 7)], 1)
-    found = _rivals(season, 6)
+    found = _rivals(season, origins, 6)
     np.testing.assert_allclose(found["last season"], truth, atol=1e-9)
     np.testing.assert_allclose(found["linear"], truth, atol=1e-6)
     assert np.abs(found["no change"] - truth).mean() > 0.3
     line = Series("line", "m", 12, t)
-    np.testing.assert_allclose(_rivals(line, 6)["linear"], np.stack([t[np.arange(320, 394) + h] for h in range(1, 7)], 1), rtol=1e-6)
+    np.testing.assert_allclose(_rivals(line, origins, 6)["linear"], np.stack([t[np.arange(320, 394) + h] for h in range(1, 7)], 1), rtol=1e-6)
 
 
 # -- checkpoints ---------------------------------------------------------------------------------------------
@@ -184,3 +203,46 @@ def test_every_field_comes_with_its_model(name):
 def test_the_shipped_reader_of_digits_is_as_good_as_it_says():
     model, about = domains.trained("images")
     assert evaluate(model, domains.DOMAINS["images"].task()) == pytest.approx(about["score"], abs=0.006)  # two images of 360
+
+
+# -- forecasts, folds and their pictures ------------------------------------------------------------------------
+
+
+def test_forecasts_are_in_the_series_own_units():
+    series = domains.load_series("sunspots")
+    still = lambda x: torch.zeros(*x.shape[:2], 12)  # noqa: E731 — a model that says: no change
+    origins, said = forecasts(series, still)
+    np.testing.assert_allclose(said["decoder"], said["no change"])
+    np.testing.assert_allclose(said["truth"][:, 0], series.values[origins + 1])
+    assert {values.shape for values in said.values()} == {(len(origins), 12)}
+    assert origins[0] == series.split
+
+
+def test_a_fold_has_the_contacts_that_were_asked_for():
+    sequences, maps = ground_states(10)
+    for contact_map in maps[:5]:
+        place = fold_of(contact_map)
+        gap = np.abs(place[:, None] - place[None]).sum(-1)
+        assert (np.diag(gap, 1) == 1).all()
+        assert len(np.unique(place, axis=0)) == 10
+        apart = np.abs(np.subtract.outer(np.arange(10), np.arange(10)))
+        assert ((gap == 1) & (apart > 1)).tolist() == contact_map.bool().tolist()
+    crowd = torch.ones(10, 10, dtype=torch.bool)
+    with pytest.raises(InputError, match="no path on the lattice has exactly these contacts"):
+        fold_of(crowd)
+
+
+def test_pictures_of_the_fields_say_what_they_show():
+    sequences, maps = ground_states(10)
+    chance = torch.rand(10, 10)
+    assert "3 handwritten digits" in digits_plot(torch.rand(3, 8, 8), [1, 2, 3], [1, 2, 5]).alt
+    assert f"{int(maps[0].sum()) // 2} contacts" in fold_plot(sequences[0].tolist(), fold_of(maps[0]), maps[0], chance).alt
+    column = [v * (HIGH - LOW + 3) + 20 for v in range(4)]
+    assert "Piano roll of 2 quarter notes" in piano_roll_plot(column * 4).alt
+    assert "the first 1 by Bach" in piano_roll_plot(column * 4, given=8).alt
+    with pytest.raises(InputError, match="no whole column"):
+        piano_roll_plot([1, 2, 3])
+    series = domains.load_series("sunspots")
+    assert "12 foretold by linear" in forecast_plot(series, 200, {"linear": np.zeros(12)}).alt
+    table = pd.DataFrame({"model": "LSTM", "lr": 0.1, "step": [50, 100] * 2, "score": [3.0, 2.0, 3.2, 2.4], "step_s": 0.01, "loop_s": 0.1, "seed": [0, 0, 1, 1]})
+    assert "LSTM ends at 2.20" in clocks_plot(table, 0.1).alt

@@ -14,6 +14,7 @@ from course_lib.measure import (
     OverBudget,
     Ratio,
     Timing,
+    by_device,
     ceilings,
     compare,
     datasheet_peak,
@@ -248,3 +249,10 @@ def test_the_timeline_lists_what_ran_in_order(capfd):
     assert (table["name"] == "aten::tanh").sum() == 5
     assert len(timeline(lambda: None)) == 0
     assert capfd.readouterr().err == ""
+
+
+def test_sizes_grow_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert by_device(cpu=[16], cuda=[16, 4096]) == [16]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert by_device(cpu=[16], cuda=[16, 4096]) == [16, 4096]

@@ -20,7 +20,7 @@ from course_lib.tasks.proteins import completion, contact_pairs, contacts
 from course_lib.tasks.series import SERIES, Series, forecast, load_series
 from course_lib.training import evaluate
 
-__all__ = ["EXPERIMENTS"]
+__all__ = ["EXPERIMENTS", "forecasts"]
 
 
 def _row(model: str, score: float, network=None, seconds: float = 0.0, **more) -> dict:
@@ -68,15 +68,27 @@ def code(seed: int = 0, sweep: bool = False) -> pd.DataFrame:
     return _language("code", seed, len(bpe), [learnt], [unseen], range(2, 7))
 
 
-def _rivals(series: Series, horizon: int, most: int = 36) -> dict[str, np.ndarray]:
-    """Forecasts of the unseen end, one row for each place they start from: no change, last season, linear autoregression.
+def forecasts(series: Series, model: torch.nn.Module, horizon: int = 12) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The unseen last fifth, foretold from every step that leaves `horizon` steps to compare with.
 
-    The autoregression has a least-squares fit for each step ahead; its number of lags is chosen on the last
-    fifth of the training part.  # each (n, horizon)
+    Gives (places of these steps (n,), name → the next `horizon` values (n, horizon)): "truth", "decoder" (a trained
+    model of this series), and "no change", "last season", "linear": a least-squares autoregression for
+    each step ahead, its number of lags chosen on the last fifth of the training part.
     """
+    x, origins = series.values, np.arange(series.split, len(series.values) - horizon)
+    T = forecast(series, horizon=horizon).T
+    change = np.diff(x)
+    spread, mean, deviation = change[: series.split - 1].std(ddof=1), x[: series.split].mean(), x[: series.split].std(ddof=1)
+    inputs = np.stack((change / spread, (x[1:] - mean) / deviation), -1)  # (n−1, 2); row t−1 ends at x[t]
+    pieces = torch.tensor(np.stack([inputs[o - T : o] for o in origins]), dtype=torch.float32)
+    with torch.no_grad():
+        ahead = model(pieces)[:, -1].numpy() * spread + x[origins][:, None]  # (n, horizon)
+    truth = np.stack([x[origins + h] for h in range(1, horizon + 1)], 1)
+    return origins, {"truth": truth, "decoder": ahead, **_rivals(series, origins, horizon)}
+
+
+def _rivals(series: Series, origins: np.ndarray, horizon: int, most: int = 36) -> dict[str, np.ndarray]:
     x, season = series.values, series.season
-    origins = np.arange(series.split, len(x) - horizon)
-    last = x[origins][:, None]
 
     def design(places, p):
         return np.concatenate((np.ones((len(places), 1)), np.stack([x[places - k] for k in range(p)], 1)), 1)
@@ -89,11 +101,10 @@ def _rivals(series: Series, horizon: int, most: int = 36) -> dict[str, np.ndarra
     inner = round(0.8 * series.split)
     check = np.arange(inner, series.split - horizon)
     lags = min(range(1, most), key=lambda p: np.abs(predict(inner, check, p, horizon // 2) - x[check + horizon // 2]).mean())
-    linear = np.stack([predict(series.split, origins, lags, h) for h in range(1, horizon + 1)], 1)
     return {
-        "no change": np.repeat(last, horizon, 1),
+        "no change": np.repeat(x[origins][:, None], horizon, 1),
         "last season": np.stack([x[origins + h - season * -(-h // season)] for h in range(1, horizon + 1)], 1),
-        "linear": linear,
+        "linear": np.stack([predict(series.split, origins, lags, h) for h in range(1, horizon + 1)], 1),
     }
 
 
@@ -101,34 +112,27 @@ def time_series(seed: int = 0, sweep: bool = False, horizon: int = 12) -> pd.Dat
     """CO₂ and sunspots: mean absolute error 1 … 12 steps ahead, over the unseen last fifth, in the series' own units."""
     rows = []
     for name in SERIES:
-        series = load_series(name)
-        x, origins = series.values, np.arange(series.split, len(series.values) - horizon)
-        truth = np.stack([x[origins + h] for h in range(1, horizon + 1)], 1)  # (n, horizon)
         model, curves = train(name, seed, progress=False)
-        T = forecast(series).T
-        change = np.diff(x)
-        spread, mean, deviation = change[: series.split - 1].std(ddof=1), x[: series.split].mean(), x[: series.split].std(ddof=1)
-        inputs = np.stack((change / spread, (x[1:] - mean) / deviation), -1)  # (n−1, 2); row t−1 ends at x[t]
-        pieces = torch.tensor(np.stack([inputs[o - T : o] for o in origins]), dtype=torch.float32)
-        with torch.no_grad():
-            ahead = model(pieces)[:, -1].numpy() * spread + x[origins][:, None]
-        for rival, forecasted in {"decoder": ahead, **_rivals(series, horizon)}.items():
+        _, said = forecasts(load_series(name), model, horizon)
+        truth = said.pop("truth")
+        for rival, values in said.items():
+            own = dict(network=model, seconds=curves.seconds.iloc[-1]) if rival == "decoder" else {}
             for h in (1, horizon // 2, horizon):
-                error = np.abs(forecasted[:, h - 1] - truth[:, h - 1]).mean()
-                rows.append(_row(rival, error, model if rival == "decoder" else None, curves.seconds.iloc[-1] if rival == "decoder" else 0.0, series=name, ahead=h))
+                rows.append(_row(rival, np.abs(values - truth)[:, h - 1].mean(), **own, series=name, ahead=h))
     return pd.DataFrame(rows).assign(metric="mean error")
 
 
 def proteins(seed: int = 0, sweep: bool = False) -> pd.DataFrame:
     """Contacts from a sequence (average precision), and distances from a quarter of them, with and without the triangle."""
     rows, task = [], contacts()
-    model, curves = train("contacts", seed, progress=False)
-    unseen = task.batch(1, held_out=True)
-    with torch.no_grad():
-        chance = model(unseen.inputs).softmax(-1)[..., 1]  # (n, N, N)
+    unseen, named = task.batch(1, held_out=True), dict(task="contacts", metric="average precision")
     truth = unseen.targets[unseen.mask].numpy()
-    rows.append(_row("Transformer", average_precision_score(truth, chance[unseen.mask]), model, curves.seconds.iloc[-1], task="contacts", metric="average precision"))
-    rows.append(_row("logistic regression", average_precision_score(truth, _logistic(task)), task="contacts", metric="average precision"))
+    for name, triangle in (("triangle", True), ("without the triangle", False)):
+        model, curves = train("contacts", seed, progress=False, model=_seeded(lambda t=triangle: DOMAINS["contacts"].build(t), seed))
+        with torch.no_grad():
+            chance = model(unseen.inputs).softmax(-1)[..., 1]  # (n, N, N)
+        rows.append(_row(name, average_precision_score(truth, chance[unseen.mask]), model, curves.seconds.iloc[-1], **named))
+    rows.append(_row("logistic regression", average_precision_score(truth, _logistic(task)), **named))
 
     task, pairs = completion(), contact_pairs(14)
     unseen = task.batch(1000, generator=torch.Generator().manual_seed(1), held_out=True)

@@ -4,6 +4,7 @@ from course_lib.measure.counting import Trace, count_flops, critical_path, growt
 from course_lib.measure.machine import (
     Ceilings,
     Roofline,
+    by_device,
     ceilings,
     datasheet_peak,
     device_name,
@@ -15,7 +16,7 @@ from course_lib.measure.timeline import timeline
 from course_lib.measure.timing import OverBudget, Ratio, Timing, compare, measure_time
 
 __all__ = [
-    "Ceilings", "OverBudget", "Ratio", "Roofline", "Timing", "Trace", "available_memory", "ceilings", "compare",
+    "Ceilings", "OverBudget", "Ratio", "Roofline", "Timing", "Trace", "available_memory", "by_device", "ceilings", "compare",
     "count_flops", "critical_path", "datasheet_peak", "device_name", "estimate_memory", "growth",
     "is_out_of_memory", "measure_time", "peak_memory", "resolve_device", "roofline", "timeline", "trace",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ import torch
 from course_lib.checks import InputError
 from course_lib.measure.timing import measure_time
 
-__all__ = ["Ceilings", "Roofline", "ceilings", "roofline", "datasheet_peak", "resolve_device", "device_name"]
+__all__ = ["Ceilings", "Roofline", "by_device", "ceilings", "roofline", "datasheet_peak", "resolve_device", "device_name"]
 
 # Dense half-precision matrix FLOP/s from NVIDIA's data sheets, without sparsity. A device that is not
 # listed has no peak here, and so no utilisation is given for it: no number beats a guessed one.
@@ -45,6 +45,11 @@ def resolve_device(device: str = "auto") -> torch.device:
     if found.type not in ("cpu", "cuda"):
         raise InputError(f"device must be auto, cpu or cuda, got {device!r}")
     return found
+
+
+def by_device(cpu, cuda):
+    """One of two values: the first without a GPU, the second with one. For sizes that grow where there is room."""
+    return cuda if torch.cuda.is_available() else cpu
 
 
 def device_name(device="cpu") -> str:

@@ -20,7 +20,8 @@ __all__ = ["PairBlock", "PairModel"]
 class PairBlock(nn.Module):
     """Triangle update and a small network on each pair, each around a residual. z (B, N, N, d) → (B, N, N, d).
 
-    triangle=False leaves the sum over the third bead out and keeps every weight: the ablation.
+    triangle=False keeps every weight and lets each pair hear of all pairs it shares a bead with, but no longer of two
+    sides of one triangle together (a product of sums instead of the sum of products): the ablation.
     """
 
     def __init__(self, d: int, triangle: bool = True):
@@ -37,7 +38,7 @@ class PairBlock(nn.Module):
         if self.triangle:  # edges leaving i and j for k, and edges coming to i and j from k
             heard = torch.einsum("bikd,bjkd->bijd", a, b) + torch.einsum("bkid,bkjd->bijd", c, e)  # (B, N, N, d)
         else:
-            heard = N * (a * b + c * e)  # as large, but of this pair alone
+            heard = (a.sum(2)[:, :, None] * b.sum(2)[:, None] + c.sum(1)[:, :, None] * e.sum(1)[:, None]) / N
         z = z + self.out(self.norm_sum(heard)) * self.out_gate(h).sigmoid()
         return z + self.change(self.norm_change(z))
 

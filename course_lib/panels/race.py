@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from course_lib.checks import InputError, require, require_choice, require_int
+from course_lib.measure import by_device
 from course_lib.panels.base import Panel, labelled_slider, picture
 from course_lib.panels.predict import answer
 from course_lib.plotting import race_plot, seconds_text, speedup_plot
@@ -35,7 +36,8 @@ class RacePanel(Panel):
 
     contestants: the names offered; the first `ticked` of them are chosen. recorded: a CSV in
     course_lib/recorded whose rows are shown before the first Run. guess: the key of an earlier `predict`,
-    shown beside the measurement when no guess is made in the panel.
+    shown beside the measurement when no guess is made in the panel. T: the longest length at first,
+    1,024 on a CPU and 4,096 on a GPU where it is not given.
     """
 
     name = "race"
@@ -43,10 +45,11 @@ class RacePanel(Panel):
     title = "The race: step loops against attention"
 
     def __init__(
-        self, contestants=None, ticked: int | None = None, T: int = 1024, batch: int = 8, width: int = 128,
+        self, contestants=None, ticked: int | None = None, T: int | None = None, batch: int = 8, width: int = 128,
         pass_: str = "forward", recorded: str = "race_2_cores.csv", guess: str = "", mode: str = "auto", projector: bool = False,
     ):  # fmt: skip
         on_gpu = torch.cuda.is_available()
+        T = by_device(1024, 4096) if T is None else T
         self._offered = list(contestants or (c.name for c in CONTESTANTS.values() if on_gpu or not c.wrapper))
         require_choice("pass_", pass_, PASSES)
         most_T = 16384 if on_gpu else 4096

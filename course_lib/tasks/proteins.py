@@ -18,7 +18,7 @@ from torch import Tensor
 from course_lib.checks import require, require_int
 from course_lib.tasks.task import Baseline, Batch, Task
 
-__all__ = ["completion", "contact_pairs", "contacts", "folds", "ground_states", "paths"]
+__all__ = ["completion", "contact_pairs", "contacts", "fold_of", "folds", "ground_states", "paths"]
 
 
 @lru_cache(maxsize=2)
@@ -76,6 +76,15 @@ def ground_states(N: int = 14) -> tuple[Tensor, Tensor]:
     grid = torch.zeros(len(sequences), N, N, dtype=torch.bool)
     grid[:, pairs[:, 0], pairs[:, 1]] = chosen
     return sequences.long(), grid | grid.transpose(1, 2)
+
+
+def fold_of(contact_map: Tensor) -> np.ndarray:
+    """A path with exactly these contacts, to draw it: map (N, N) → places (N, 2). Raises InputError where there is none."""
+    walks = paths(len(contact_map))
+    i, j = contact_pairs(len(contact_map)).T
+    same = np.flatnonzero((_contacts(walks) == contact_map.numpy()[i, j]).all(1))
+    require(len(same) > 0, "no path on the lattice has exactly these contacts")
+    return walks[same[0]].astype(int)
 
 
 def folds(N: int = 14, least_contacts: int = 4, limit: int = 12_000, seed: int = 0) -> Tensor:

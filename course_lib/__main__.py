@@ -17,6 +17,7 @@ COMMANDS = {
     "parallel": ("course_lib.parallel_command", "cut one model over several processes and compare with one"),
     "release": ("course_lib.grading.release", "build an assignment's student notebook from its source"),
     "check": ("course_lib.grading.check", "run the public checks on an assignment's notebook"),
+    "grade": ("course_lib.grading.grade", "grade a folder of submissions in a sandbox"),
     "evidence": ("course_lib.evidence", "rerun the recorded three-seed experiments"),
 }
 

@@ -35,8 +35,8 @@ class Cell:
     star: bool = False  # from … import *: may give anything
 
 
-def read_notebook(path: Path | str) -> tuple[list[Cell], dict]:
-    """Code cells and notebook metadata; raises InputError with the reason where this is no notebook."""
+def read_bytes(path: Path | str) -> bytes:
+    """The bytes of a plain file of bearable size; follows no link, waits for no pipe."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
@@ -45,6 +45,16 @@ def read_notebook(path: Path | str) -> tuple[list[Cell], dict]:
         require(stat.S_ISREG(os.fstat(handle).st_mode), f"{path} is not a plain file")
         raw = file.read(MOST_BYTES + 1)
     require(len(raw) <= MOST_BYTES, f"{path} is larger than {MOST_BYTES // 2**20} MB")
+    return raw
+
+
+def read_notebook(path: Path | str) -> tuple[list[Cell], dict]:
+    """Code cells and notebook metadata of a file; raises InputError with the reason where it is no notebook."""
+    return parse_notebook(read_bytes(path), str(path))
+
+
+def parse_notebook(raw: bytes, path: str) -> tuple[list[Cell], dict]:
+    """Code cells and notebook metadata; raises InputError naming `path` where this is no notebook."""
     try:
         notebook = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError):

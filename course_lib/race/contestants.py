@@ -205,7 +205,7 @@ def make_call(contestant: Contestant, pass_: str, T: int, B: int, D: int, H: int
             with torch.no_grad():
                 contestant.run(layer, x)
 
-    return _graphed(call) if contestant.wrapper == "graph" else call
+    return graphed(call) if contestant.wrapper == "graph" else call
 
 
 def _random_layer(contestant, T, B, D, H, device, dtype, seed):
@@ -216,7 +216,7 @@ def _random_layer(contestant, T, B, D, H, device, dtype, seed):
     return layer, x, dy
 
 
-def _graphed(call):
+def graphed(call):
     """Record the call once as a CUDA graph; replaying it launches all its kernels with one command."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())

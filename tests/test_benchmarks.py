@@ -1,0 +1,41 @@
+"""The benchmarks that need a GPU run small without one; the table, the file and the picture come out."""
+
+import pandas as pd
+import pytest
+import torch
+
+from course_lib.measure import Ratio, Timing
+from tests.benchmarks import __main__ as command
+from tests.benchmarks.bars import Bar
+from tests.benchmarks.gpu import share_of
+
+
+@pytest.mark.parametrize("name", ["g1", "g2", "g3", "g4", "g5"])
+@pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU they measure, in make bench")
+def test_without_a_gpu_they_run_small_and_leave_no_figure(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "results.csv")
+    threads = torch.get_num_threads()
+    assert command.main([name]) == 0
+    torch.set_num_threads(threads)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 2
+    assert all(line.startswith(name.upper()) and line.endswith("dry run") for line in lines)
+    assert not (tmp_path / "results.csv").exists()
+
+
+def test_figures_are_appended_and_drawn(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "results.csv")
+    monkeypatch.setattr(command, "HERE", tmp_path)
+    monkeypatch.setattr("tests.benchmarks.c6_timer.bars", lambda: iter([Bar("C6", "made up", Ratio(1.2, 1.1, 1.3), 1.1, 1.3), Bar("C6", "error", Ratio(2.0, 2.0, 2.0), 1.0, 0.5, at_most=True)]))
+    for _ in range(2):
+        assert command.main(["c6"]) == 0
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert table["verdict"].tolist() == ["bar", "short"] * 2
+    assert (tmp_path / "results.png").read_bytes().startswith(b"\x89PNG")
+    assert "1.200  [1.100, 1.300]" in capsys.readouterr().out
+    assert command.main(["c99"]) == 2
+
+
+def test_a_share_is_work_over_time_over_peak():
+    ratio = share_of(100.0, 50.0, Timing((1.0, 2.0, 0.5), 1.0))
+    assert (ratio.median, ratio.low, ratio.high) == (0.5, 0.375, 0.75)

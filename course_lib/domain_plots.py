@@ -125,28 +125,27 @@ def fold_plot(beads: Sequence[int], place: np.ndarray, truth: Tensor, chance: Te
 
 
 @styled
-def clocks_plot(table: pd.DataFrame, lr: float) -> Plot:
-    """Loss by two clocks: after as many training steps, and after as many seconds (LSTM: fused, and as a step loop).
+def clocks_plot(curves: dict[str, pd.Series], seconds: dict[str, float]) -> Plot:
+    """Loss by two clocks: after as many training steps, and after as many seconds of this machine.
 
-    table: the record "text_by_clock"; medians over its seeds.
+    curves: model → loss, indexed by step. seconds: a step of each; "LSTM, step loop" draws the LSTM a second time, dashed.
     """
     plot = Plot(height=3.3)
     left, right = plot.subplots(1, 2, sharey=True)
-    rows, ends = table[table.lr == lr], []
-    for name, runs in rows.groupby("model", sort=False):
-        middle = runs.groupby("step")[["score", "step_s", "loop_s"]].median()
+    ends = []
+    for name, loss in curves.items():
         look = look_of(name)
-        left.plot(middle.index, middle.score, color=look.color, marker="o", ms=3.5)
-        right.plot(middle.index * middle.step_s, middle.score, color=look.color, marker="o", ms=3.5)
-        if name == "LSTM":
-            right.plot(middle.index * middle.loop_s, middle.score, color=look.color, marker="s", ms=3.5, ls="--")
-        ends.append((name, middle.index[-1], middle.score.iloc[-1], look.color))
+        left.plot(loss.index, loss, color=look.color, marker="o", ms=3.5)
+        right.plot(loss.index * seconds[name], loss, color=look.color, marker="o", ms=3.5)
+        if f"{name}, step loop" in seconds:
+            right.plot(loss.index * seconds[f"{name}, step loop"], loss, color=look.color, marker="s", ms=3.5, ls="--")
+        ends.append((name, loss.index[-1], loss.iloc[-1], look.color))
     left.set_xlabel("training steps")
     left.set_ylabel("nats a token, unseen text")
-    left.set_title("equal steps", loc="center")
-    right.set_xlabel("seconds of training")
+    left.set_title("by steps", loc="center")
+    right.set_xlabel("seconds of training, this machine")
     right.set_xscale("log")
-    right.set_title("equal time (dashed: step loop)", loc="center")
+    right.set_title("by seconds (dashed: step loop)", loc="center")
     label_ends(left, ends, gap=0.09)
     plot.alt = "Two line plots of loss, against steps and against seconds: " + ", ".join(f"{name} ends at {score:.2f}" for name, _, score, _ in ends)
     return plot

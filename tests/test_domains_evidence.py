@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from course_lib import domains
 from course_lib.checks import InputError
 from course_lib.domain_plots import clocks_plot, digits_plot, fold_plot, forecast_plot, piano_roll_plot
+from course_lib.evidence import limits
 from course_lib.evidence.domains import _rivals, forecasts
 from course_lib.models import Encoder, TransformerConfig
 from course_lib.models.pairs import PairBlock, PairModel
@@ -244,5 +245,13 @@ def test_pictures_of_the_fields_say_what_they_show():
         piano_roll_plot([1, 2, 3])
     series = domains.load_series("sunspots")
     assert "12 foretold by linear" in forecast_plot(series, 200, {"linear": np.zeros(12)}).alt
-    table = pd.DataFrame({"model": "LSTM", "lr": 0.1, "step": [50, 100] * 2, "score": [3.0, 2.0, 3.2, 2.4], "step_s": 0.01, "loop_s": 0.1, "seed": [0, 0, 1, 1]})
-    assert "LSTM ends at 2.20" in clocks_plot(table, 0.1).alt
+    curves = {"LSTM": pd.Series([3.0, 2.2], [50, 100])}
+    assert "LSTM ends at 2.20" in clocks_plot(curves, {"LSTM": 0.01, "LSTM, step loop": 0.1}).alt
+
+
+def test_the_readers_of_the_two_clocks_are_of_one_size():
+    sizes = [sum(p.numel() for p in model.parameters()) for model in limits._readers(512).values()]
+    assert max(sizes) < 1.01 * min(sizes)
+    seconds = limits.seconds_a_step(V=20, B=2, T=8, rounds=3)
+    assert set(seconds) == {*limits._readers(20), "LSTM, step loop"}
+    assert min(seconds.values()) > 0

@@ -18,6 +18,8 @@ from course_lib.style import INK, PARALLEL, SEQUENTIAL, Plot, styled
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.csv"
+README = HERE.parents[1] / "README.md"
+START, END = "<!-- figures: written by make bench -->\n", "<!-- end of figures -->"
 NAMES = sorted(path.stem for path in HERE.glob("[cg][0-9]*_*.py"))
 
 
@@ -50,7 +52,24 @@ def main(wanted: list[str]) -> int:
     table = pd.DataFrame(rows)
     table.to_csv(RESULTS, mode="a", header=not RESULTS.exists(), index=False)
     (HERE / "results.png").write_bytes(draw(table[~table["at_most"]]).png())
+    text = README.read_text(encoding="utf-8")
+    if START in text:
+        before, rest = text.split(START)
+        README.write_text(before + START + readme_table(pd.read_csv(RESULTS)) + END + rest.split(END)[1], encoding="utf-8")
     return 0
+
+
+def readme_table(results: pd.DataFrame) -> str:
+    """The latest figure of each line, as a table for the README."""
+    latest = results.drop_duplicates(["bar", "what"], keep="last").sort_values("bar", kind="stable")
+    lines = ["| | what | measured [middle half] | goal |", "|---|---|---|---|"]
+    for row in latest.to_dict("records"):
+        unit = " s" if "seconds" in row["what"] else "" if row["at_most"] or "share" in row["what"] or "utilisation" in row["what"] else "×"
+        one = row["median"] if row["median"] >= 0.01 else float(f"{row['median']:.1e}")
+        middle = "" if row["q1"] == row["q3"] else f" [{row['q1']:.3g}, {row['q3']:.3g}]"
+        lines.append(f"| {row['bar']} | {row['what']} | {one:.3g}{unit}{middle} | {'≤' if row['at_most'] else '≥'} {row['floor']:g}{unit} |")
+    where = latest.iloc[-1]
+    return "\n".join([*lines, "", f"{where['device']}, {where['threads']} threads, torch {where['torch']}, {where['date']}."]) + "\n"
 
 
 @styled

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 from course_lib.checks import require
 from course_lib.measure.counting import growth
 from course_lib.race.contestants import CONTESTANTS
-from course_lib.style import INK, MUTED, Plot, look_of, styled
+from course_lib.style import INK, MUTED, Plot, in_words, look_of, styled
 
 __all__ = ["race_plot", "speedup_plot", "critical_path_plot", "crossovers", "caption", "gradient_plot", "label_ends", "log_axes", "seconds_text", "throughput_plot"]
 
@@ -80,7 +80,7 @@ def label_ends(ax, ends: list[tuple[str, float, float, str]], gap: float = 0.062
                 place[i + 1] += overlap / 2
     for (text, x, y, color), at in zip(ends, place):
         ax.annotate(
-            text, (x, y), (1.03, at), textcoords="axes fraction", color=color, va="center", annotation_clip=False,
+            text, (x, y), (1.03, at), textcoords="axes fraction", color=in_words(color), va="center", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6, "alpha": 0.6, "shrinkA": 1, "shrinkB": 3, "relpos": (0, 0.5)},
         )  # fmt: skip
 
@@ -105,7 +105,7 @@ def _mark_failures(ax, table):
         late = T[0] > lengths[len(lengths) // 2]  # then there is room on the left
         ax.annotate(
             text, (T[0] if late else T[-1], y), (-8 if late else 8, 0), xycoords=ax.get_xaxis_transform(), textcoords="offset points",
-            ha="right" if late else "left", va="center", fontsize=9, color=look.color,
+            ha="right" if late else "left", va="center", fontsize=9, color=in_words(look.color),
             bbox={"fc": "white", "ec": "none", "pad": 1, "alpha": 0.8},
         )  # fmt: skip
 
@@ -246,7 +246,7 @@ def _draw_guess(ax, good, name: str, factor: float) -> None:
     if name in last and len(last) > 1:
         T, y = good["T"].max(), last.drop(name).min() / factor
         ax.plot(T, y, "*", ms=13, mfc="white", mec=look_of(name).color, mew=1.6, zorder=6)
-        ax.annotate("your guess", (T, y), (-9, 0), textcoords="offset points", ha="right", va="center", color=look_of(name).color)
+        ax.annotate("your guess", (T, y), (-9, 0), textcoords="offset points", ha="right", va="center", color=in_words(look_of(name).color))
 
 
 def _widths_text(table) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from course_lib.checks import require
 from course_lib.plotting import critical_path_plot, label_ends, log_axes, seconds_text
 from course_lib.race.contestants import CONTESTANTS
-from course_lib.style import INK, MUTED, Plot, look_of, styled
+from course_lib.style import INK, MUTED, Plot, in_words, look_of, styled
 
 __all__ = ["PLOTS", "memory_plot", "roofline_plot", "timeline_plot", "bytes_text"]
 
@@ -84,7 +84,7 @@ def timeline_plot(rows: pd.DataFrame) -> Plot:
         )
         end = (group["start_us"] + group["duration_us"]).max()
         words.append(f"{CONTESTANTS[name].label}: {len(group)} operations in {seconds_text(end * 1e-6)}")
-        ax.annotate(f"{len(group)} operations, {seconds_text(end * 1e-6)}", (end, lane), (5, 0), textcoords="offset points", va="center", color=look_of(name).color)
+        ax.annotate(f"{len(group)} operations, {seconds_text(end * 1e-6)}", (end, lane), (5, 0), textcoords="offset points", va="center", color=in_words(look_of(name).color))
     ax.set_yticks(range(len(names)), [CONTESTANTS[n].label for n in names])
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)

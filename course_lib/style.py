@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.style
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["Plot", "styled", "Look", "look_of", "INK", "MUTED", "SEQUENTIAL", "PARALLEL"]
+__all__ = ["Plot", "styled", "Look", "contrast", "in_words", "look_of", "INK", "MUTED", "SEQUENTIAL", "PARALLEL"]
 
 STYLE = Path(__file__).with_name("course.mplstyle")
 _drawing = threading.RLock()  # matplotlib's settings are global, and panels draw from worker threads
@@ -46,6 +47,20 @@ class Look:
 
     def line(self) -> dict:
         return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+
+
+def contrast(color: str) -> float:
+    """How much a colour stands out on white paper, 1 … 21 (WCAG 2.1, contrast ratio)."""
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color))
+    return 1.05 / (sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear)) + 0.05)
+
+
+@functools.cache
+def in_words(color: str) -> str:
+    """The colour for words: darkened as far as letters need, on a screen and in a grey print (contrast ≥ 4.5)."""
+    while contrast(color) < 4.5:
+        color = to_hex([0.96 * c for c in to_rgb(color)])
+    return color
 
 
 def look_of(name: str) -> Look:

@@ -60,4 +60,4 @@ evidence: $(READY) ## rerun the three-seed experiments behind the notebooks
 	$(RUN) -m course_lib evidence
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -32,19 +32,19 @@ def find_chromium() -> str | None:
 class Server:
     """JupyterLab on a free port, with every setting of its own, so that a reader's stay untouched."""
 
-    def __init__(self, home: Path, *options: str):
-        self.root = home / "notebooks"
-        self.root.mkdir()
+    def __init__(self, home: Path, *options: str, python: str | Path = sys.executable, settings: dict | None = None, root: Path | None = None):
+        self.root = root or home / "notebooks"
+        self.root.mkdir(exist_ok=True)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         own = {name: str(home / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")}
         overrides = Path(own["JUPYTER_CONFIG_DIR"]) / "labconfig" / "default_setting_overrides.json"
         overrides.parent.mkdir(parents=True)
-        overrides.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}))
+        overrides.write_text(json.dumps({"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}, **(settings or {})}))
         self.log = open(home / "lab.log", "w")  # noqa: SIM115 (closed in `close`)
         command = [
-            sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={self.port}",
+            str(python), "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={self.port}",
             "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}",
             "--LabApp.expose_app_in_browser=True", *options,
         ]  # fmt: skip

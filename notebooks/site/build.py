@@ -50,15 +50,16 @@ def stage() -> None:
     (STAGE / "_static" / "figures").mkdir(parents=True)
     shutil.copy(HERE / "course.css", STAGE / "_static")
     shutil.copytree(NOTEBOOKS / "images", STAGE / "images")
-    for page in NOTEBOOKS.glob("*.md"):
-        shutil.copy(page, STAGE)
     repository = re.search(r'^repository = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), flags=re.M)[1]
+    elsewhere = f"]({repository}/tree/main/notebooks/assignments/"  # the assignments are worked on, not read: their links lead to the repository
+    for page in NOTEBOOKS.glob("*.md"):
+        (STAGE / page.name).write_text(page.read_text(encoding="utf-8").replace("](assignments/", elsewhere), encoding="utf-8")
     (STAGE / "index.md").write_text((HERE / "index.md").read_text(encoding="utf-8").replace("REPOSITORY", repository), encoding="utf-8")
     for path in sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":  # the page has launch buttons of its own, and no picture from elsewhere
-                cell.source = BADGES.sub("", cell.source).replace("](assignments/", f"]({repository}/tree/main/notebooks/assignments/")
+                cell.source = BADGES.sub("", cell.source).replace("](assignments/", elsewhere)
             for number, output in enumerate(cell.get("outputs", [])):
                 show_figure(output, f"{path.stem}_{cell.id}_{number}.png")
         nbformat.write(notebook, STAGE / path.name)

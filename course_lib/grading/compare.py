@@ -49,15 +49,15 @@ def _worst(results) -> str:
 
 
 def score(results: dict[str, str], runs, points: float) -> float:
-    """Points × share of the runs that are right; nothing unless the first public probe and every condition hold.
+    """Points × share of the probes that are right in all their runs; nothing unless the first one and every condition hold.
 
     `results`: {run id: OK or a reason}; `runs`: the exercise's `ProbeRun`s, the first one the first public probe.
+    So an answer that knows the released outputs alone, and is wrong on other numbers, has no points.
     """
     conditions = [run.id for number, run in enumerate(runs) if number == 0 or run.probe.public_only]
-    if any(results.get(name) != OK for name in conditions):
-        return 0.0
-    counted = [run.id for run in runs if not run.probe.public_only]
-    return points * sum(results.get(name) == OK for name in counted) / len(counted)
+    wrong = {run.probe.id for run in runs if results.get(run.id) != OK}
+    counted = [name not in wrong for name in {run.probe.id for run in runs if not run.probe.public_only}]
+    return points * sum(counted) / len(counted) if all(results.get(name) == OK for name in conditions) else 0.0
 
 
 def hint_for(exercise, wrong: dict, mutant_values: dict) -> str:

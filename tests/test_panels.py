@@ -252,6 +252,18 @@ def test_the_stepper_walks_to_the_end_and_no_further():
         StepByStep(["one"])
 
 
+def test_the_stepper_plays_all_steps_and_ends_ready_to_play_again(monkeypatch):
+    monkeypatch.setattr(StepByStep, "pause", 0.0)
+    steps, seen = StepByStep(), []
+    steps.slider.observe(lambda change: seen.append((change["new"], steps.play.disabled)), "value")
+    steps.play.click()
+    end = time.monotonic() + 120
+    while steps.play.disabled and time.monotonic() < end:
+        time.sleep(0.02)
+    assert seen == [(step, True) for step in range(1, 7)]
+    assert not steps.play.disabled
+
+
 @pytest.mark.parametrize("kind", ["speed-up", "memory", "critical path", "roofline", "timeline"])
 def test_every_second_plot_is_drawn_on_request(kind):
     panel = RacePanel(["rnn-loop", "attention-sdpa"], T=16, batch=1, width=16, mode="cell")

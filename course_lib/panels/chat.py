@@ -176,7 +176,7 @@ class ChatPanel(Panel):
 
     def _transcript(self) -> str:
         rows = (f"<div style='margin:6px 0'><b>{'You' if m['role'] == 'user' else 'Model'}:</b> {html.escape(m['content'])}</div>" for m in self.messages)
-        return f"<div role='log' aria-live='polite' style='max-width:760px;line-height:1.5;white-space:pre-wrap'>{''.join(rows)}</div>"
+        return f"<div role='log' aria-live='polite' style='max-width:760px;line-height:1.5;white-space:pre-wrap;overflow-wrap:anywhere'>{''.join(rows)}</div>"
 
     def draw(self, rows):
         bars: dict[str, float] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import threading
+import time
 from collections.abc import Sequence
 
 import ipywidgets as widgets
@@ -15,6 +17,7 @@ from course_lib.drawing import SENTENCE, filmstrip, step_by_step
 from course_lib.models.attention import attention_weights
 from course_lib.panels.base import picture
 from course_lib.panels.live import LivePanel, linked_slider
+from course_lib.panels.runner import must_block
 from course_lib.style import Plot
 
 __all__ = ["StepByStep"]
@@ -26,6 +29,8 @@ class StepByStep(LivePanel):
     words: 2 to 10 words. Displayed as a live widget, with a filmstrip of all steps as its picture.
     """
 
+    pause = 0.9  # seconds a step is shown while it plays
+
     def __init__(self, words: Sequence[str] = SENTENCE, seed: int = 0):
         require(2 <= len(words) <= 10, f"words must hold 2 to 10 words, got {len(words)}")
         self.words = tuple(words)
@@ -36,8 +41,9 @@ class StepByStep(LivePanel):
         self._frames: dict[int, str] = {}
         T = len(words)
         self.slider, self.number = linked_slider("step", 0, 0, T, 1, label="50px", width="420px", continuous=True)
-        self.play = widgets.Play(value=0, min=0, max=T, interval=900)
-        widgets.jslink((self.play, "value"), (self.slider, "value"))
+        # a button of our own: those of ipywidgets' Play have no name for a screen reader
+        self.play = widgets.Button(description="Play", icon="play", layout=widgets.Layout(width="90px"))
+        self.play.on_click(lambda _: self._play())
         self.arrange([[self.play, self.slider, self.number]])
         self.slider.observe(lambda change: self._show(change["new"]), "value")
         self._show(0)
@@ -53,6 +59,20 @@ class StepByStep(LivePanel):
         frames = [Image.open(io.BytesIO(self.frame(step).png(100))).convert("P", palette=Image.Palette.ADAPTIVE, colors=64) for step in range(len(self.words) + 1)]
         durations = [round(1000 * seconds)] * (len(frames) - 1) + [round(2500 * seconds)]
         frames[0].save(path, save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True)
+
+    def _play(self) -> None:
+        self.play.disabled = True
+        if must_block():
+            self._walk()
+        else:
+            threading.Thread(target=self._walk, daemon=True).start()
+
+    def _walk(self) -> None:
+        """All steps, one after the other."""
+        for step in range(len(self.words) + 1):
+            self.slider.value = step
+            time.sleep(self.pause)
+        self.play.disabled = False
 
     def _show(self, step: int) -> None:
         if step not in self._frames:

@@ -38,14 +38,14 @@ def checked(tmp_path, capsys):
 def test_a_solved_notebook_is_right(checked):
     status, said, out = checked(solved())
     assert status == 0, out
-    assert [lines for lines in said.values()] == [["✓"]] * 4
+    assert list(said.values()) == [["✓"]] * 4
     assert "4 of 4 right. These are the public checks." in out
 
 
 def test_a_released_notebook_is_not_answered_yet(checked):
     status, said, _ = checked(released())
     assert status == 1
-    assert [lines for lines in said.values()] == [["○", "Not answered yet."]] * 4
+    assert list(said.values()) == [["○", "Not answered yet."]] * 4
 
 
 def test_every_kind_of_answer_gets_its_sentence(checked):

@@ -87,6 +87,7 @@ def _facts(cells: list[Cell], metadata: dict) -> dict:
         require(name and released.is_file(), "this notebook has lost its checks: get the assignment again and copy your answers into it")
         facts = read_notebook(released)[1]["course"]
     try:  # whoever edits these only misleads the check
+        require(facts["exercises"] and isinstance(facts["exercises"], list), "damaged")
         for exercise in facts["exercises"]:
             texts = [exercise[key] for key in ("id", "title", "stub")] + exercise["names"] + facts["given"] + [facts["assignment"]]
             texts += [probe[key] for probe in exercise["probes"] for key in ("id", "source", "output", "message")]

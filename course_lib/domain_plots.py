@@ -145,7 +145,7 @@ def clocks_plot(curves: dict[str, pd.Series], seconds: dict[str, float]) -> Plot
     left.set_title("by steps", loc="center")
     right.set_xlabel("seconds of training, this machine")
     right.set_xscale("log")
-    right.set_title("by seconds (dashed: step loop)", loc="center")
+    right.set_title("by seconds (dashed: loop)", loc="center")
     label_ends(left, ends, gap=0.09)
     plot.alt = "Two line plots of loss, against steps and against seconds: " + ", ".join(f"{name} ends at {score:.2f}" for name, _, score, _ in ends)
     return plot

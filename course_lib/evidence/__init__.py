@@ -22,11 +22,12 @@ import pandas as pd
 import torch
 
 from course_lib.checks import InputError, require_choice
-from course_lib.evidence import attention, decoders, embeddings, encoders, llm, recurrent
+from course_lib.evidence import attention, decoders, domains, embeddings, encoders, limits, llm, recurrent
 
 __all__ = ["EXPERIMENTS", "live", "record", "recorded", "summary", "add_arguments", "run"]
 
-EXPERIMENTS = recurrent.EXPERIMENTS | embeddings.EXPERIMENTS | attention.EXPERIMENTS | encoders.EXPERIMENTS | decoders.EXPERIMENTS | llm.EXPERIMENTS  # name → function(seed, sweep, …) → table
+_MODULES = (recurrent, embeddings, attention, encoders, decoders, llm, domains, limits)
+EXPERIMENTS = {name: run for module in _MODULES for name, run in module.EXPERIMENTS.items()}  # name → function(seed, sweep, …) → table
 FOLDER = Path(__file__).parent.parent / "recorded"
 
 

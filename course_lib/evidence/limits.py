@@ -68,7 +68,7 @@ def text_by_clock(seed: int = 0, sweep: bool = False, steps: int = 800, B: int =
     return pd.concat(tables, ignore_index=True)
 
 
-def seconds_a_step(V: int = 512, B: int = 8, T: int = 64, rounds: int = 9) -> dict[str, float]:
+def seconds_a_step(V: int = 512, B: int = 8, T: int = 64, rounds: int = 5) -> dict[str, float]:
     """What a training step (forward and backward) of these models takes here, on the GPU where there is one.
 
     Names as in `text_by_clock`, and "LSTM, step loop"; the others run as they run fastest.

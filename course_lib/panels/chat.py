@@ -93,7 +93,7 @@ class ChatPanel(Panel):
         super().__init__(mode, projector)
 
     def build(self):
-        wide = widgets.Layout(width="640px", height="62px")
+        wide = widgets.Layout(width="640px", max_width="calc(100% - 4px)", height="62px")
         self.message = widgets.Textarea(value="Why is the sky blue?", description="message", layout=wide, style={"description_width": "95px"})
         self.temperature, self.number = linked_slider("temperature", 0.0, 0.0, 2.0, 0.1, width="300px")
         self.new = widgets.BoundedIntText(value=60, min=1, max=500, description="tokens at most", layout=widgets.Layout(width="190px"), style={"description_width": "110px"})
@@ -103,7 +103,7 @@ class ChatPanel(Panel):
         self.what_else.on_click(lambda _: self.start_next())
         self.inputs = [self.message, self.temperature, self.number, self.new, self.clear, self.what_else]
         row = widgets.HBox([self.temperature, self.number, self.new], layout=widgets.Layout(flex_flow="row wrap"))
-        return [self.message, row, widgets.HBox([self.clear, self.what_else])]
+        return [self.message, row, widgets.HBox([self.clear, self.what_else], layout=row.layout)]
 
     def config(self) -> dict:
         require(self.message.value.strip() != "" or self._job == "next", "the message is empty: type something first")

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 ARTIFACTS = Path(__file__).parents[1] / "artifacts"
 CHAT = """
+import time
 from course_lib.models.bpe import BPE
 from course_lib.panels import ChatPanel
 from course_lib.panels.chat import Speaker
@@ -24,7 +25,15 @@ class Tokenizer:
     def decode(self, ids): return BPE().decode(i for i in ids if i < 256)
     def token_to_id(self, token): return 256
 
-panel = ChatPanel(Speaker(small_decoder(257, 16, 1, 2, T=3000, zero_init=False, init_std=0.5), Tokenizer()))
+class Slow(Speaker):
+    def stream(self, *what):
+        for token in super().stream(*what):
+            time.sleep(0.02)
+            yield token
+
+speaker = Slow(small_decoder(257, 16, 1, 2, T=3000, zero_init=False, init_std=0.5), Tokenizer())
+speaker.stops = ()  # an answer is as long as it may be
+panel = ChatPanel(speaker)
 panel
 """
 PREDICT = "from course_lib.panels import predict\npredict('k', ['a first', 'a second', 'a third'], question='Which?')"
@@ -146,7 +155,8 @@ def test_a_guess(lab, server):
     first = one.page.get_by_label("a first")
     first.wait_for(timeout=30_000)
     first.focus()
-    first.press("ArrowRight")  # JupyterLab keeps the arrows up and down for its cells
+    one.page.keyboard.press("Tab")  # each choice is a stop of its own: JupyterLab keeps the arrow keys for its cells
+    one.page.keyboard.press("Space")
     one.page.get_by_text("Noted: a second").wait_for(timeout=20_000)
     assert one.page.get_by_label("a second").is_checked()
     one.run_cell(1)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from course_lib.checks import InputError, require
 
-MOST_BYTES, MOST_CELLS = 64 * 2**20, 2000
+MOST_BYTES, MOST_CODE, MOST_CELLS = 64 * 2**20, 2**20, 2000
 LINE_MAGIC = re.compile(r"^([ \t]*)(?:[%!].*|\S.*\?{1,2}[ \t]*)$")
 
 
@@ -61,7 +61,7 @@ def parse_notebook(raw: bytes, path: str) -> tuple[list[Cell], dict]:
         raise InputError(f"{path} is not a notebook: its text is not JSON") from None
     require(isinstance(notebook, dict) and isinstance(notebook.get("cells"), list), f"{path} is not a notebook of format 4: it has no cells")
     require(len(notebook["cells"]) <= MOST_CELLS, f"{path} has more than {MOST_CELLS} cells")
-    cells = []
+    cells, code = [], 0
     for number, cell in enumerate(notebook["cells"]):
         require(isinstance(cell, dict), f"{path} is not a notebook: cell {number + 1} is not an object")
         source = cell.get("source", "")
@@ -69,6 +69,8 @@ def parse_notebook(raw: bytes, path: str) -> tuple[list[Cell], dict]:
             source = "".join(source)
         require(isinstance(source, str), f"{path} is not a notebook: cell {number + 1} has no text")
         if cell.get("cell_type") == "code":
+            code += len(source)
+            require(code <= MOST_CODE, f"{path} holds more than {MOST_CODE // 2**20} MB of code")
             facts = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
             cells.append(make_cell(number, str(cell.get("id") or facts.get("id") or ""), source))
     facts = notebook.get("metadata")

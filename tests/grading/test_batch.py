@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import BrokenExecutor, Future
 from pathlib import Path
 
 import psutil
@@ -69,12 +70,41 @@ def test_hidden_numbers_come_from_the_key():
     assert one["softmax-rows/hidden"] != two["softmax-rows/hidden"] != two["softmax-rows/public"]
 
 
+def test_a_submission_that_ends_its_worker_costs_nobody_else_a_row(tmp_path):
+    """What ran beside it is tried again, alone; it has two tries itself."""
+    seen = []
+
+    class Ends:
+        def __init__(self):
+            self.pending, self.broken = [], False
+
+        def submit(self, function, student, *more):
+            assert not self.broken, "a broken pool takes no more work"
+            future = Future()
+            if student == "wrong":
+                self.broken = True
+                for beside in [*self.pending, future]:
+                    beside.set_exception(BrokenExecutor())
+            elif student in seen:
+                future.set_result(function(student, *more))
+            else:  # still at work when the pool breaks
+                seen.append(student)
+                self.pending.append(future)
+            return future
+
+        def shutdown(self, **more):
+            pass
+
+    path = write(released(), tmp_path / "blank.ipynb")
+    todo = [(name, path, "", "") for name in ("one", "two", "wrong")]
+    found = {row.student: row.reason for row in grade._rows(todo, grade.reference(four(), KEY), Ends, 4, 2**30, 60)}
+    assert found == {"one": "NO_ANSWER", "two": "NO_ANSWER", "wrong": "GRADER_FAILED"}
+
+
 @needs_sandbox
 def test_a_fault_of_the_grader_still_gives_a_row(few, tmp_path, monkeypatch):
     class Breaks:
         def submit(self, function, student, *more):
-            from concurrent.futures import Future
-
             future = Future()
             future.set_exception(RuntimeError("boom")) if student == "wrong" else future.set_result(function(student, *more))
             return future
@@ -108,6 +138,7 @@ MISTAKES = [
     (["grade", str(SOURCE), "{}", "-j", "0"], "jobs must be"), (["grade", str(SOURCE), "{}", "--mem", "4X"], "mem must be"),
     (["grade", str(SOURCE), "{}", "--mem", "-4G"], "--mem"), (["grade", str(SOURCE), "{}", "--wall", "0"], "wall must be"),
     (["grade", str(SOURCE), "{}", "--key", "no.key"], "cannot use no.key"), (["grade", str(SOURCE), "{}", "--key", str(SOURCE.parent)], "cannot use"),
+    (["grade", str(SOURCE), str(Path(grade.__file__).parent)], "the sandbox shows the folder"),
 ]  # fmt: skip
 
 

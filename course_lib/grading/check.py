@@ -17,7 +17,7 @@ from course_lib.checks import InputError, require
 from course_lib.grading.submission import Cell, answers, is_probe, read_notebook
 from course_lib.grading.values import digest
 
-TIMEOUT = 20  # seconds a cell: an exercise needs well under five, importing torch on a slow disk may need more
+TIMEOUT, GIVEN_TIMEOUT = 20, 90  # seconds for a cell of an exercise, which needs under five, and for one that imports torch
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PUBLIC = "These are the public checks. Grading runs the same checks, and a few more, on other numbers."
 
@@ -98,23 +98,25 @@ def _facts(cells: list[Cell], metadata: dict) -> dict:
     return facts
 
 
-def _copy(cells: list[Cell], facts: dict, without: set[str]):
+def _copy(cells: list[Cell], facts: dict, without: set[str], timeout: int):
     """A notebook of the student's code with every probe as released, right after the answer it examines."""
     from nbformat.v4 import new_code_cell, new_notebook, new_output
 
     sources = [cell.source.strip() for cell in cells]
     made = [new_code_cell(text, id=f"given-{n}") for n, text in enumerate(facts.get("given", [])) if text.strip() not in sources]
-    last = {}
+    last, answering = {}, set()
     for exercise in facts["exercises"]:
         own = answers(cells, exercise["id"], set(exercise["names"]))
+        answering |= {cell.number for cell in own}
         last.setdefault(own[-1].number if own else cells[-1].number, []).append(exercise)
     for cell in cells:
         if not is_probe(cell) and "check_here(" not in cell.source and f"cell-{cell.number}" not in without:
             made.append(new_code_cell(cell.raw, id=f"cell-{cell.number}"))
+            made[-1].metadata = {"timeout": timeout if cell.number in answering else GIVEN_TIMEOUT}
         for exercise in last.get(cell.number, []):
             for probe in exercise["probes"] if exercise["id"] not in without else []:
                 kept = new_code_cell(f"from course_lib.grading import public_rng, show\n{probe['source']}", id=f"probe-{probe['id']}"[:64])
-                kept.metadata = {"tags": ["nbval-check-output"]}
+                kept.metadata = {"tags": ["nbval-check-output"], "timeout": timeout}
                 kept.outputs = [new_output("stream", name="stdout", text=probe["output"])]
                 made.append(kept)
     for count, cell in enumerate(made, 1):
@@ -127,7 +129,7 @@ def _run(cells: list[Cell], facts: dict, timeout: int) -> dict[str, dict]:
     owner = {f"probe-{probe['id']}"[:64]: exercise["id"] for exercise in facts["exercises"] for probe in exercise["probes"]}
     without, ended = set(), {}
     while True:
-        results = _nbval(_copy(cells, facts, without), timeout)
+        results = _nbval(_copy(cells, facts, without, timeout))
         culprit = next((name for name, result in results.items() if result["dead"]), None)
         if culprit is None or culprit in ended:
             return results | ended
@@ -135,7 +137,7 @@ def _run(cells: list[Cell], facts: dict, timeout: int) -> dict[str, dict]:
         without.add(owner.get(culprit, culprit))
 
 
-def _nbval(notebook, timeout: int) -> dict[str, dict]:
+def _nbval(notebook) -> dict[str, dict]:
     """One run of nbval on a notebook in a fresh folder."""
     import nbformat
 
@@ -149,7 +151,7 @@ def _nbval(notebook, timeout: int) -> dict[str, dict]:
             "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONWARNINGS": "ignore", "PYTEST_ADDOPTS": "", "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }  # fmt: skip
         plugins = ["-p", "nbval.plugin", "-p", "course_lib.grading.nbval_report", "-p", "no:cacheprovider"]
-        options = ["--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={timeout}", "-q", "copy.ipynb"]
+        options = ["--nbval-lax", "--nbval-current-env", "-q", "copy.ipynb"]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *plugins, *options], cwd=folder, env=environment, capture_output=True, text=True, errors="replace"
         )

@@ -211,4 +211,6 @@ def _rows(todo, known: Reference, make_executor, window: int, memory: int, wall:
                 else:
                     yield zero_row(task[0], known, task[3], f"the grader failed: {fault}"[:300], "GRADER_FAILED")
     finally:
-        executor.shutdown(cancel_futures=True)
+        for future in running:
+            future.cancel()
+        executor.shutdown()

@@ -1,9 +1,14 @@
-"""A pytest plugin for `check`: writes what nbval saw in each cell as JSON lines into $COURSE_CHECK_REPORT."""
+"""A pytest plugin for `check`: gives each cell its time, and writes what nbval saw in each cell as JSON lines into $COURSE_CHECK_REPORT."""
 
 from __future__ import annotations
 
 import json
 import os
+
+
+def pytest_runtest_setup(item) -> None:
+    """Each cell has its own time."""
+    item.config.option.nbval_cell_timeout = item.cell.metadata.get("timeout", 90)
 
 
 def pytest_runtest_makereport(item, call) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from course_lib.checks import InputError, require
 from course_lib.grading import sandbox
 from course_lib.grading.compare import OK, compare, hint_for, parse_json, score
+from course_lib.grading.flags import library_calls
 from course_lib.grading.running import ProbeRun, explain, probe_runs, values_of
 from course_lib.grading.source import Assignment
 from course_lib.grading.submission import answers, chosen, parse_notebook
@@ -43,6 +44,7 @@ class Question:
     message: str = ""
     hint: str = ""
     output: str = ""
+    look: str = ""  # ready-made functions that the author's own code does not use: for a person to judge
 
 
 @dataclass
@@ -96,6 +98,7 @@ def grade_one(student: str, raw: bytes, fault: str, made_of: str, known: Referen
         readable = [cell for cell in own if not cell.error]
         if broken := next((cell.error for cell in own if cell.error), None):
             question.error = explain(broken)
+        question.look = " ".join(library_calls("\n".join(cell.source for cell in readable), "\n".join((*known.assignment.setup, exercise.solution))))
         blank = all(cell.raw.strip() == exercise.stub.strip() for cell in own)
         question.reason = MISSING if not own else NO_ANSWER if blank else SYNTAX if not readable else OK
         if question.reason == OK:

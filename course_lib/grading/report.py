@@ -32,10 +32,10 @@ def cell(value) -> str:
 def write_csv(rows: list, path: Path) -> None:
     """One line a submission; the first columns are those of `nbgrader export`."""
     names = [question.id for question in rows[0].questions] if rows else []
-    head = ["assignment", "student_id", "raw_score", "score", "max_score", "reason", "first_error", "seconds"]
+    head = ["assignment", "student_id", "raw_score", "score", "max_score", "reason", "first_error", "look_at", "seconds"]
     head += [f"{name} {what}" for name in names for what in ("score", "reason")]
     lines = [
-        [row.assignment, row.student, row.score, row.score, row.points, row.reason, row.error, row.seconds]
+        [row.assignment, row.student, row.score, row.score, row.points, row.reason, row.error, _look_at(row), row.seconds]
         + [value for question in row.questions for value in (question.score, question.reason)]
         for row in rows
     ]
@@ -46,6 +46,11 @@ def write_csv(rows: list, path: Path) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _look_at(row) -> str:
+    """Exercises that a person should read, and the ready-made functions in them."""
+    return "; ".join(f"{question.id}: {question.look}" for question in row.questions if question.look)
 
 
 def page_name(student: str) -> str:

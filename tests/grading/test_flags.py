@@ -1,8 +1,12 @@
 """What a person should look at: ready-made functions in an answer that the author's own code does not use."""
 
+import json
+
 import pytest
 
 from course_lib.grading.flags import library_calls
+from course_lib.grading.judging import grade_one, reference
+from tests.grading.build import four, solved
 
 SOLUTION = "import torch\ndef shares(s):\n    p = (s - s.amax(-1, keepdim=True)).exp()\n    return p / p.sum(-1, keepdim=True)\n"
 
@@ -27,3 +31,11 @@ def test_ready_made_functions_are_told(answer, told):
 
 def test_what_the_author_uses_may_be_used():
     assert library_calls("y = x.softmax(-1)", "def f(x):\n    return x.softmax(-1)") == []
+
+
+def test_a_right_answer_by_the_library_has_its_points_and_is_told():
+    known = reference(four(), b"k" * 32)
+    notebook = solved(softmax="def softmax(x):\n    return x.softmax(-1)\n")
+    row = grade_one("anna", json.dumps(notebook).encode(), "", "", known, 4 * 2**30, 120)
+    assert row.score == row.points
+    assert {question.id: question.look for question in row.questions if question.look} == {"softmax": "softmax"}

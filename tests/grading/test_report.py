@@ -71,3 +71,11 @@ def test_the_table(tmp_path):
     assert (lines[0]["score"], lines[0]["max_score"], lines[0]["q score"], lines[0]["q reason"]) == ("2.5", "10", "0", "ERROR")
     assert lines[1]["student_id"] == '\'=HYPERLINK("x")'
     assert lines[1]["first_error"] == "'@sum\n\"x\""
+
+
+def test_the_table_says_where_a_person_should_look(tmp_path):
+    looked = row()
+    looked.questions[0].look = "softmax"
+    write_csv([looked], tmp_path / "grades.csv")
+    with open(tmp_path / "grades.csv", newline="", encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["look_at"] == f"{looked.questions[0].id}: softmax"

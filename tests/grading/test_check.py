@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -119,26 +120,33 @@ def test_a_notebook_that_is_not_there(capsys):
     assert capsys.readouterr().err == "course_lib: cannot read no.ipynb: No such file or directory\n"
 
 
-def test_from_the_last_cell(tmp_path, capsys, monkeypatch):
+def in_a_notebook(monkeypatch):
+    """Not under nbval, and with the check itself replaced by one that only says what it was given."""
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    monkeypatch.setattr("course_lib.grading.check.check", lambda cells, metadata: print(metadata["course"]["assignment"], cells[-1].source))
+
+
+def test_from_the_last_cell(tmp_path, capsys, monkeypatch):
+    in_a_notebook(monkeypatch)
     monkeypatch.chdir(tmp_path)
     check_here("four")
     assert "python -m course_lib check NOTEBOOK" in capsys.readouterr().out
     write(solved(), tmp_path / "mine.ipynb")
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "mine.ipynb"))
     check_here("four")
-    assert "4 of 4 right" in capsys.readouterr().out
+    assert capsys.readouterr().out == 'Checking mine.ipynb as it was last saved.\nfour check_here("four")\n'
+    monkeypatch.setenv("COURSE_CHECKING", "1")  # the last cell of the copy that is being checked
+    check_here("four")
+    assert capsys.readouterr().out == ""
 
 
 def test_on_colab_the_open_notebook_is_checked(capsys, monkeypatch):
-    from types import ModuleType, SimpleNamespace
-
+    in_a_notebook(monkeypatch)
     colab = ModuleType("google.colab")
     colab._message = SimpleNamespace(blocking_request=lambda name, timeout_sec: {"ipynb": solved()} if name == "get_ipynb" else None)
     monkeypatch.setitem(sys.modules, "google.colab", colab)
-    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     check_here("four")
-    assert "4 of 4 right" in capsys.readouterr().out
+    assert capsys.readouterr().out == 'four check_here("four")\n'
 
 
 def test_checks_that_a_program_dropped_come_from_the_course_folder():

@@ -32,7 +32,7 @@ def find_chromium() -> str | None:
 class Server:
     """JupyterLab on a free port, with every setting of its own, so that a reader's stay untouched."""
 
-    def __init__(self, home: Path, *options: str, python: str | Path = sys.executable, settings: dict | None = None, root: Path | None = None):
+    def __init__(self, home: Path, *options: str, python: str | Path = sys.executable, settings: dict | None = None, root: Path | None = None, environment: dict | None = None):
         self.root = root or home / "notebooks"
         self.root.mkdir(exist_ok=True)
         with socket.socket() as probe:
@@ -48,7 +48,7 @@ class Server:
             "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={self.root}",
             "--LabApp.expose_app_in_browser=True", *options,
         ]  # fmt: skip
-        self.process = subprocess.Popen(command, env=os.environ | own, stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(command, env=os.environ | own | (environment or {}), stdout=self.log, stderr=subprocess.STDOUT)
         until(lambda: self.api("status") is not None, 60, "JupyterLab to start")
 
     def api(self, path: str, method: str = "GET"):
@@ -96,7 +96,7 @@ class Lab:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.quiet()
 
-    def quiet(self, seconds: float = 60):
+    def quiet(self, seconds: float = 120):
         """Wait until this notebook's kernel has been idle for a second ("idle" also shows before it has started)."""
         calm_since = None
         end = time.monotonic() + seconds

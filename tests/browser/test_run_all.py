@@ -17,7 +17,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PAIRS = [NOTEBOOKS[i : i + 2] for i in range(0, len(NOTEBOOKS), 2)]
 ALL_CELLS = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}  # keep every cell in the page, so that each can be looked at
 WAITING = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(e => /\\*/.test(e.innerText))"
-SECONDS = 420
+SECONDS = 600
 
 
 def panels_of(notebook) -> int:
@@ -27,7 +27,7 @@ def panels_of(notebook) -> int:
 
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("run_all"), settings=ALL_CELLS)
+    server = Server(tmp_path_factory.mktemp("run_all"), settings=ALL_CELLS, environment={"OMP_NUM_THREADS": "1"})  # two notebooks share two cores
     for path in [*NOTEBOOKS, *(ROOT / "notebooks").glob("*.md")]:
         shutil.copy(path, server.root)
     yield server

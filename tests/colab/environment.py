@@ -45,4 +45,4 @@ def surroundings(home: Path) -> dict[str, str]:
     startup = Path(own["IPYTHONDIR"]) / "profile_default" / "startup" / "00-colab.py"
     startup.parent.mkdir(parents=True, exist_ok=True)
     startup.write_text("import google.colab\n")
-    return os.environ | own
+    return os.environ | own | {"OMP_NUM_THREADS": "1"}  # two notebooks run at once

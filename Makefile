@@ -20,7 +20,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python's venv is missing; on Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	# --no-compile: Python compiles what is imported when it is; compiling all of it now takes a minute of a first start
+	@# --no-compile: Python compiles what is imported when it is; compiling all of it now takes a minute of a first start
 	$(RUN) -m pip install --disable-pip-version-check --no-compile -r requirements.txt
 	@touch $@
 

@@ -233,15 +233,26 @@ def _work_folder(root: Path) -> Iterator[Path]:
     here = re.sub(r"\W", "", socket.gethostname())
     for old in root.glob(".work-*"):
         _, host, process, _ = (old.name + "---").split("-", 3)
-        dead = host == here and process.isdigit() and not psutil.pid_exists(int(process))
         with contextlib.suppress(OSError):  # a neighbour may be sweeping too
-            if dead or old.stat().st_mtime < time.time() - 86_400:
+            changed = old.stat().st_mtime
+            dead = host == here and process.isdigit() and not _lives(int(process), changed)
+            if dead or changed < time.time() - 86_400:
                 shutil.rmtree(old)
     work = Path(tempfile.mkdtemp(prefix=f".work-{here}-{os.getpid()}-", dir=root))
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _lives(process: int, since: float) -> bool:
+    """Whether the process that wrote something at `since` is still there, and not another one with its number."""
+    try:
+        return psutil.Process(process).create_time() <= since
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
 
 
 def _pack_wheels(folder: Path, progress: bool) -> None:

@@ -229,3 +229,15 @@ def test_the_unfinished_work_of_others_is_left_alone(world):
         (world.cache / "scores/scores.zip").unlink()
         fetch("scores", table=world.table, progress=False)
         assert not old.exists()
+
+
+def test_a_process_that_only_took_a_dead_ones_number_keeps_no_folder(world):
+    host = download.re.sub(r"\W", "", download.socket.gethostname())
+    mine, taken = (world.cache / f".work-{host}-{os.getpid()}-{name}" for name in ("mine", "taken"))
+    for folder in (mine, taken):
+        folder.mkdir(parents=True)
+    before = download.psutil.Process().create_time() - 60  # written before this process was born: by another one of its number
+    os.utime(taken, (before, before))
+    fetch("words", table=world.table, progress=False)
+    assert mine.exists()
+    assert not taken.exists()

@@ -15,6 +15,8 @@ from course_lib.grading import sandbox
 from tests.grading.build import SOURCE, solved, write
 from tests.grading.hostile import NOTEBOOKS
 
+pytestmark = pytest.mark.slow  # eighty submissions, of which many only end when their time is over
+
 CASES = {name.replace(" ", "_").replace(",", ""): case for name, case in NOTEBOOKS.items()}
 BROKEN = ["not_json", "a_list", "cells_of_numbers", "two_notebooks", "no_notebook", "a_link", "a_link_inside", "a_linked_folder", "a_text", "a_pipe", "deep"]
 

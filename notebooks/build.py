@@ -55,6 +55,8 @@ def tidy(notebook, repo: str) -> None:
                 output.execution_count = count
             if "data" in output:
                 output.data.pop(WIDGET, None)
+                if "text/plain" in output.data:  # an object's place in memory says nothing, and differs every time
+                    output.data["text/plain"] = re.sub(r" at 0x[0-9a-f]+>", ">", output.data["text/plain"])
 
 
 def progress_bar(output) -> bool:

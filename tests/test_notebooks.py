@@ -9,8 +9,8 @@ import pytest
 from nbconvert import HTMLExporter
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-# paths of one machine, package registries, addresses of this network
-PRIVATE = re.compile(r"/(?:home|root|tmp|work|Users)/|[A-Z]:\\\\Users|pypi\.org|pythonhosted|127\.0\.0\.1|localhost")
+# paths of one machine, package registries, addresses of this network and of its memory
+PRIVATE = re.compile(r"/(?:home|root|tmp|work|Users)/|[A-Z]:\\\\Users|pypi\.org|pythonhosted|127\.0\.0\.1|localhost| at 0x[0-9a-f]{6}")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

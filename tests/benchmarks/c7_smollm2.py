@@ -9,7 +9,7 @@ from course_lib.pretrained import chat_prompt, load
 from tests.benchmarks.bars import Bar, side_by_side
 from tests.published import published_smollm2
 
-NEW = 32
+NEW = 64
 PASSAGE = (
     "The Transformer is a deep learning architecture based on attention. It was proposed in 2017 and is now used to translate, to write and to "
     "fold proteins. Before it, recurrent networks read a sentence word by word, and what they knew of its beginning had to pass through every "

@@ -143,9 +143,10 @@ def _pip_command() -> list[str]:
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves its files about while we count
-            total += path.stat().st_size if path.is_file() else 0
+    for where, _, names in os.walk(folder):  # pip moves its files about while we count, and os.walk passes over a folder that went
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.stat(os.path.join(where, name)).st_size
     return total
 
 

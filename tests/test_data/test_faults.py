@@ -166,6 +166,21 @@ def test_a_file_that_cannot_be_read(world, monkeypatch):
         open_file("model", table=world.table)
     assert "cannot be read (Permission denied)" in world.sentence(error)
 
+def test_a_folder_that_goes_while_the_bytes_are_counted(tmp_path, monkeypatch):
+    """pip makes and removes folders while the progress bar looks on."""
+    (tmp_path / "going").mkdir()
+    (tmp_path / "staying").mkdir()
+    (tmp_path / "staying" / "half.whl").write_bytes(b"x" * 10)
+    real = os.scandir
+
+    def gone(path="."):
+        if str(path).endswith("going"):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", gone)
+    assert download._bytes_in(tmp_path) == 10
+
 
 # Killed
 

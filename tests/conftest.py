@@ -21,6 +21,23 @@ def seeded():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """The one Chromium of a run (Playwright starts only once in a process); without it a skip that says why."""
+    sync_playwright = pytest.importorskip("playwright.sync_api", reason="browser tests need playwright: pip install -r requirements.txt").sync_playwright
+    from tests.browser.lab import FLAGS, find_chromium  # here, as a machine without Jupyter runs the other tests
+
+    program = find_chromium()
+    if program is None:
+        pytest.skip("browser tests need Chromium; on Debian: apt install chromium")
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path_factory.mktemp("profile")), executable_path=program, headless=True, args=FLAGS, viewport={"width": 1280, "height": 900}
+        )
+        yield context
+        context.close()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """Where everything must be there (CI sets COURSE_REQUIRE_ALL), a skip is a failure, but for a missing GPU."""

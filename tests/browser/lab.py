@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -80,6 +81,24 @@ class Server:
         self.log.close()
 
 
+@contextlib.contextmanager
+def notebooks(browser, server):
+    """`open(cell, cell, …)` opens a new notebook with these cells and runs it; `open(name=…)` one that is already there."""
+    opened = []
+
+    def open_notebook(*cells, name=None, run=True) -> Lab:
+        page = browser.new_page()
+        opened.append(page)
+        one = Lab(page, server, name or server.write(*cells))
+        if run:
+            one.run_all()
+        return one
+
+    yield open_notebook
+    for page in opened:
+        page.close()
+
+
 class Lab:
     """One notebook open in one browser page."""
 
@@ -96,7 +115,7 @@ class Lab:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.quiet()
 
-    def quiet(self, seconds: float = 120):
+    def quiet(self, seconds: float = 60):
         """Wait until this notebook's kernel has been idle for a second ("idle" also shows before it has started)."""
         calm_since = None
         end = time.monotonic() + seconds

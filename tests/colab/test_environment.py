@@ -8,8 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.browser.conftest import browser  # noqa: F401 (the fixture)
-from tests.browser.lab import Lab, Server, until
+from tests.browser.lab import Server, notebooks, until
 from tests.colab.environment import ROOT, colab_python, pins, surroundings
 
 pytestmark = pytest.mark.slow
@@ -78,21 +77,11 @@ OTHERS = {
 
 
 @pytest.fixture
-def lab(browser, python, tmp_path):  # noqa: F811
+def lab(browser, python, tmp_path):
     surroundings(tmp_path)  # the server's own folders, with google.colab in every kernel
     server = Server(tmp_path, python=python)
-    opened = []
-
-    def open_notebook(*cells):
-        page = browser.new_page()
-        opened.append(page)
-        one = Lab(page, server, server.write(*cells))
-        one.run_all()
-        return one
-
-    yield open_notebook
-    for page in opened:
-        page.close()
+    with notebooks(browser, server) as open_notebook:
+        yield open_notebook
     server.close()
 
 

@@ -30,6 +30,25 @@ PANELS = {
 }
 
 
+def arrow(one, panel, moved: str) -> float:
+    """One press of an arrow key changes the input, the number beside it and the picture; gives the picture's height."""
+    picture = panel.locator("img").first
+    before = picture.get_attribute("src")
+    if moved != "slider":  # a number alone
+        one.number(moved).focus()
+        one.number(moved).press("ArrowDown")
+        one.number(moved).press("Enter")
+    else:
+        handle, numbers = panel.locator(".noUi-handle").first, panel.locator("input[type=number]")
+        stood, said = handle.get_attribute("aria-valuenow"), [n.input_value() for n in numbers.all()]
+        handle.focus()
+        handle.press("ArrowRight" if float(stood) < float(handle.get_attribute("aria-valuemax")) else "ArrowLeft")
+        until(lambda: handle.get_attribute("aria-valuenow") != stood, 10, "the slider to move", one.page)
+        until(lambda: [n.input_value() for n in numbers.all()] != said, 10, "the number beside it to follow", one.page)
+    until(lambda: picture.get_attribute("src") != before, 20, "another picture", one.page)
+    return picture.bounding_box()["height"]
+
+
 @pytest.mark.parametrize("name", PANELS)
 def test_a_moved_input_changes_picture_and_words(lab, name):
     make, moved, said = PANELS[name]
@@ -39,15 +58,7 @@ def test_a_moved_input_changes_picture_and_words(lab, name):
     picture = panel.locator("img").first
     assert len(picture.get_attribute("alt")) > 20
     assert said in one.status()
-    before = picture.get_attribute("src"), one.status()
-    if moved == "slider":
-        panel.locator(".noUi-handle").first.focus()
-        one.page.keyboard.press("ArrowRight")
-        one.page.keyboard.press("ArrowRight")
-    else:
-        one.number(moved).fill("12")
-        one.page.keyboard.press("Enter")
-    until(lambda: picture.get_attribute("src") != before[0], 20, f"another picture in the {name} panel", one.page)
+    arrow(one, panel, moved)
     assert panel.locator("[role=status][aria-live=polite]").count() == 1
     for slider in panel.locator(".noUi-handle").all():
         assert slider.get_attribute("aria-valuenow") is not None

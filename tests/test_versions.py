@@ -11,11 +11,14 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.colab.environment import pins
+
 pytestmark = pytest.mark.slow
 
+COLAB = pins()
 SETS = {
     "colab": [
-        "ipywidgets==7.7.1", "widgetsnbextension==3.6.10", "ipython_genutils==0.2.0", "ipykernel==6.17.1", "ipython==7.34.0",
+        *(f"{name}=={COLAB[name]}" for name in ("ipywidgets", "widgetsnbextension", "ipykernel", "ipython")), "ipython_genutils==0.2.0",
         "backcall==0.2.0", "decorator==5.2.1", "pickleshare==0.7.5", "jedi==0.19.2", "nest_asyncio==1.6.0",
     ],
     "ipykernel-7.3": ["ipykernel==7.3.0"],

@@ -25,11 +25,15 @@ MOST_ANSWER = 64 * 2**20
 REDUCED = "this machine allows no user namespaces: submissions run with limits and in a fresh folder, but see its files and network"
 
 
+def _packages() -> list[str]:
+    """The folders in which what a submission may import lies."""
+    return list(dict.fromkeys(str(Path(find_spec(name).origin).parent.parent) for name in ("torch", "numpy", "psutil") if find_spec(name)))
+
+
 def _see() -> list[str]:
     """What the sandbox shows, read-only: Python, its packages, course_lib; no folder twice."""
-    packages = [str(Path(find_spec(name).origin).parent.parent) for name in ("torch", "numpy", "psutil") if find_spec(name)]
     wanted = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives"]
-    wanted += [sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent), *packages, str(HERE.parent)]
+    wanted += [sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent), *_packages(), str(HERE.parent)]
     kept: list[str] = []
     for path in wanted:
         if os.path.lexists(path) and not any(path == other or path.startswith(other + "/") for other in kept):
@@ -44,8 +48,7 @@ def shows(path: str | Path) -> bool:
 
 
 def _path() -> list[str]:
-    packages = [str(Path(find_spec(name).origin).parent.parent) for name in ("torch", "numpy", "psutil") if find_spec(name)]
-    return [str(HERE.parent.parent), *dict.fromkeys(packages)]
+    return [str(HERE.parent.parent), *_packages()]
 
 
 @cache

@@ -18,6 +18,7 @@ from course_lib.grading.submission import Cell, answers, is_probe, read_notebook
 from course_lib.grading.values import digest
 
 TIMEOUT, GIVEN_TIMEOUT = 20, 90  # seconds for a cell of an exercise, which needs under five, and for one that imports torch
+ANSWERED = "●"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PUBLIC = "These are the public checks. Grading runs the same checks, and a few more, on other numbers."
 
@@ -67,15 +68,17 @@ def check(cells: list[Cell], metadata: dict, timeout: int = TIMEOUT) -> int:
     facts = _facts(cells, metadata)
     results = _run(cells, facts, timeout)
     print(f"{facts['assignment']}\n")
-    right = 0
+    states = []
     for exercise in facts["exercises"]:
         state, lines = _judge(exercise, cells, results, facts["assignment"], timeout)
-        right += state == "✓"
+        states.append(state)
         print(f"{state} {exercise['title']} ({exercise['points']:g} point{'s' * (exercise['points'] != 1)})")
         for line in lines:
             print(f"    {line}")
-    print(f"\n{right} of {len(facts['exercises'])} right. {PUBLIC}")
-    return 0 if right == len(facts["exercises"]) else 1
+    open_ones = states.count(ANSWERED)
+    told = f", {open_ones} answered and only told right or wrong in grading" if open_ones else ""
+    print(f"\n{states.count('✓')} of {len(states)} right{told}. {PUBLIC}")
+    return 0 if set(states) <= {"✓", ANSWERED} else 1
 
 
 def _facts(cells: list[Cell], metadata: dict) -> dict:
@@ -161,7 +164,7 @@ def _nbval(notebook) -> dict[str, dict]:
 
 
 def _judge(exercise: dict, cells: list[Cell], results: dict, assignment: str, timeout: int) -> tuple[str, list[str]]:
-    """A mark (✓ right, ✗ not, ○ not answered yet) and what to say, for one exercise."""
+    """A mark (✓ right, ● answered, ✗ not right, ○ not answered yet) and what to say, for one exercise."""
     own = answers(cells, exercise["id"], set(exercise["names"]))
     if not own:
         return "○", [f"No cell defines {' and '.join(exercise['names'])}. Was the exercise's cell deleted?"]
@@ -172,6 +175,8 @@ def _judge(exercise: dict, cells: list[Cell], results: dict, assignment: str, ti
     wrong = [(probe, result) for probe, result in seen if not result or not result["passed"]]
     if broken and wrong:
         return "✗", [_stopped(broken, timeout)]
+    if not wrong and exercise.get("graded_only"):
+        return ANSWERED, ["Answered. Whether it is right is told in grading."]
     if not wrong:
         return "✓", ["What it defines is right. " + _stopped(broken, timeout)] if broken else []
     probe, result = wrong[0]

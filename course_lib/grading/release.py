@@ -147,6 +147,7 @@ def _facts(assignment: Assignment) -> tuple[dict, dict[str, int]]:
             probe = {"id": run.id, "source": probe_source(assignment, run.probe, draws[run.id]), "output": output}
             probes.append(probe | {"message": run.probe.message, "hints": hints})
         exercises.append({
+            "graded_only": all(run.probe.public_only for run in runs),  # the public checks cannot tell right from wrong
             "id": exercise.id, "title": exercise.title, "points": exercise.points, "names": sorted(exercise.names),
             "stub": digest(assignment.name, exercise.stub), "probes": probes,
         })  # fmt: skip

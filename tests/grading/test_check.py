@@ -30,7 +30,7 @@ def checked(tmp_path, capsys):
         assert "Traceback" not in out + err
         said, key = {}, None
         for line in out.splitlines():
-            if line[:1] in ("✓", "✗", "○"):
+            if line[:1] in ("✓", "●", "✗", "○"):
                 key = line.split(" · ")[1].split(" (")[0]
                 said[key] = [line[0]]
             elif line.startswith("    "):
@@ -43,8 +43,14 @@ def checked(tmp_path, capsys):
 def test_a_solved_notebook_is_right(checked):
     status, said, out = checked(solved())
     assert status == 0, out
-    assert list(said.values()) == [["✓"]] * 4
-    assert "4 of 4 right. These are the public checks." in out
+    assert list(said.values()) == [["✓"]] * 3 + [["●", "Answered. Whether it is right is told in grading."]]
+    assert "3 of 4 right, 1 answered and only told right or wrong in grading. These are the public checks." in out
+
+
+def test_wrong_letters_in_an_exercise_in_words_are_not_called_right(checked):
+    status, said, out = checked(solved(words='answer = {"one": "a", "two": "a", "three": "a", "four": "a"}'))
+    assert said["In words"][0] == "●"
+    assert "3 of 4 right" in out
 
 
 def test_a_released_notebook_is_not_answered_yet(checked):
@@ -74,7 +80,8 @@ def test_loops_and_exits_cost_only_their_exercise(checked):
     assert status == 1
     assert said["Softmax"][-1] == "It was stopped after 4 seconds. Does a loop never end?"
     assert "end Python itself" in said["Find the bug"][-1]
-    assert said["Predict, then measure"] == said["In words"] == ["✓"]
+    assert said["Predict, then measure"] == ["✓"]
+    assert said["In words"][0] == "●"
 
 
 def test_edited_probes_forged_outputs_and_skip_tags_do_not_help(checked):

@@ -14,6 +14,7 @@ COMMANDS = {
     "fetch": ("course_lib.data", "get the texts and weights the notebooks read, once"),
     "race": ("course_lib.race_command", "time recurrent step loops against attention"),
     "train": ("course_lib.train_command", "pretrain a small language model and compare it with counting"),
+    "domains": ("course_lib.domains", "train the small models of Part 7's five fields that come with the course"),
     "parallel": ("course_lib.parallel_command", "cut one model over several processes and compare with one"),
     "release": ("course_lib.grading.release", "build an assignment's student notebook from its source"),
     "check": ("course_lib.grading.check", "run the public checks on an assignment's notebook"),

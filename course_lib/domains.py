@@ -1,14 +1,13 @@
 """Five fields, one class: images, music, code, time series and proteins read by the course's own Encoder and Decoder.
 
     model, curves = train("images")     # up to a minute on two cores
-    model = trained("images")           # the one that comes with the course, made by `python -m course_lib.domains images`
+    model = trained("images")           # the one that comes with the course, made by `python -m course_lib domains images`
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -33,7 +32,7 @@ from course_lib.tasks.series import forecast, load_series
 from course_lib.tasks.task import Task
 from course_lib.training import fit
 
-__all__ = ["DOMAINS", "Domain", "code_task", "train", "trained"]
+__all__ = ["DOMAINS", "Domain", "add_arguments", "code_task", "keep", "run", "train", "trained"]
 
 FOLDER = Path(__file__).parent / "recorded"
 TODAY = dict(positions="rotary", norm_kind="rms", activation="relu2", bias=False, zero_init=True)
@@ -102,7 +101,7 @@ def trained(name: str, path: Path | None = None) -> tuple[nn.Module, dict]:
     domain = DOMAINS[require_choice("name", name, DOMAINS)]
     path = path or FOLDER / f"{name}.safetensors"
     if not path.exists():
-        raise InputError(f"there is no trained model for {name}; make one with python -m course_lib.domains {name}")
+        raise InputError(f"there is no trained model for {name}; make one with python -m course_lib domains {name}")
     weights, about = unpack(path, f"a trained model of {name}")
     model = domain.build()
     try:
@@ -114,26 +113,22 @@ def trained(name: str, path: Path | None = None) -> tuple[nn.Module, dict]:
 
 def keep(name: str, model: nn.Module, curves: pd.DataFrame, path: Path | None = None) -> Path:
     """Write a model beside the recorded results, with the command that made it."""
-    about = {"command": f"python -m course_lib.domains {name}", "date": datetime.date.today().isoformat(), "torch": torch.__version__}
+    about = {"command": f"python -m course_lib domains {name}", "date": datetime.date.today().isoformat(), "torch": torch.__version__}
     about |= {"metric": curves.attrs["metric"], "score": float(curves.score.iloc[-1]), "steps": int(curves.step.iloc[-1])}
     if DOMAINS[name].V:
         about["bpe"] = code_task()[1].to_json()
     return pack(path or FOLDER / f"{name}.safetensors", model, about)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """`python -m course_lib.domains [NAME …]`: train and keep the models that come with the course."""
-    parser = argparse.ArgumentParser(prog="python -m course_lib.domains", description="Train the small models of the five fields and keep them in the package.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DOMAINS))
-    try:
-        for name in parser.parse_args(argv).names or DOMAINS:
-            model, curves = train(name)
-            print(f"{keep(name, model, curves).name}: {curves.attrs['metric']} {curves.score.iloc[-1]:.4g}", flush=True)
-    except InputError as error:
-        print(f"course_lib: {error}", file=sys.stderr)
-        return 2
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `python -m course_lib domains`."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"models to train and keep in the package (default: all): {', '.join(DOMAINS)}")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and keep the models. Raises InputError for an unknown name before anything runs."""
+    names = [require_choice("NAME", name, DOMAINS) for name in args.names or DOMAINS]
+    for name in names:
+        model, curves = train(name)
+        print(f"{keep(name, model, curves).name}: {curves.attrs['metric']} {curves.score.iloc[-1]:.4g}", flush=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

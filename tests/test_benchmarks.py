@@ -61,5 +61,6 @@ def test_growth_is_measured_fitted_and_drawn():
     assert table["axis"].tolist() == ["T"] * 3 + ["N"] * 3
     layers = table[table["axis"] == "N"]
     assert growth.exponent(layers["value"], layers["flops"]) == pytest.approx(1, abs=0.15)  # the head is there once
+    assert (layers["bytes"] / layers["expected_bytes"]).between(0.5, 2).all()
     assert growth.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
     assert "bytes against N" in growth.draw(table).alt

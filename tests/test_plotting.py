@@ -109,6 +109,16 @@ def test_a_plot_is_small_opaque_and_described(name):
     assert plot.alt in data["text/plain"]
 
 
+def test_a_page_that_looks_on_gets_alt_text_with_the_picture(monkeypatch):
+    plot = Plot(2, 1, alt='the "loop" is <slower>')
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    assert set(plot._repr_mimebundle_()[0]) == {"image/png", "text/plain"}  # a file holds each picture once
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/01_rnn.ipynb")
+    data, _ = plot._repr_mimebundle_()
+    assert 'alt="the &quot;loop&quot; is &lt;slower&gt;"' in data["text/html"]
+    assert data["image/png"] in data["text/html"]
+
+
 def texts(plot):
     plot.draw_without_rendering()
     return [t for t in plot.findobj(Text) if t.get_visible() and t.get_text().strip()]

@@ -6,7 +6,6 @@ of text, so that a page without a kernel (GitHub, a printout) still shows what w
 
 from __future__ import annotations
 
-import base64
 import html
 from abc import ABC, abstractmethod
 
@@ -16,7 +15,7 @@ from course_lib.checks import InputError, require_choice
 from course_lib.panels.runner import BUSY, Report, Runner, State, must_block
 from course_lib.style import Plot
 
-__all__ = ["Panel", "labelled_slider", "picture"]
+__all__ = ["Panel", "labelled_slider"]
 
 STYLE = """<style>
 .course-panel {border: 1px solid #8884; border-radius: 6px; padding: 10px 12px; max-width: 960px}
@@ -38,13 +37,6 @@ STYLE = """<style>
 .course-panel.course-big .widget-button, .course-panel.course-big .jupyter-button {height: 36px; line-height: 32px}
 @media print {.course-panel .widget-button, .course-panel .jupyter-button {display: none}}
 </style>"""
-
-
-def picture(plot: Plot, width: int = 860) -> str:
-    """A plot as an HTML image of fixed proportions with alt text (the page does not jump when it changes)."""
-    data = base64.b64encode(plot.png()).decode()
-    height = round(width * plot.get_figheight() / plot.get_figwidth())
-    return f'<img width="{width}" height="{height}" alt="{html.escape(plot.alt, quote=True)}" src="data:image/png;base64,{data}">'
 
 
 def labelled_slider(name: str, what: str, value: int, least: int, most: int):
@@ -154,7 +146,7 @@ class Panel(ABC):
         self._recorded_plot = None
         if rows:
             self._recorded_plot, table = self.draw(rows)
-            self.plot.value, self.table.value = picture(self._recorded_plot), table
+            self.plot.value, self.table.value = self._recorded_plot.img(860), table
             self.runner.state = State.RECORDED
 
     def _input_changed(self) -> None:
@@ -168,7 +160,7 @@ class Panel(ABC):
         if len(rows) != self._shown_rows and rows:
             self._shown_rows = len(rows)
             plot, self.table.value = self.draw(rows)
-            self.plot.value = picture(plot)
+            self.plot.value = plot.img(860)
         self._say()
 
     def _say(self) -> None:

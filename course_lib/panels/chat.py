@@ -14,7 +14,7 @@ from course_lib import data
 from course_lib.checks import require
 from course_lib.learning_plots import bar_plot
 from course_lib.models.generation import next_token_probabilities
-from course_lib.panels.base import Panel, picture
+from course_lib.panels.base import Panel
 from course_lib.panels.live import linked_slider
 from course_lib.panels.runner import State
 from course_lib.pretrained import chat_prompt, load
@@ -160,7 +160,7 @@ class ChatPanel(Panel):
             self.messages[-1]["content"] = self.speaker.decode(self._answer)
             self.table.value = self._transcript()
         elif self._job == "next" and runner.rows and not runner.busy:
-            self.plot.value = picture(self.draw(runner.rows)[0], 760)
+            self.plot.value = self.draw(runner.rows)[0].img(760)
         self._say()
 
     def _say(self) -> None:

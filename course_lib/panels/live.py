@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import ipywidgets as widgets
 
-from course_lib.panels.base import STYLE, picture
+from course_lib.panels.base import STYLE
 from course_lib.style import Plot
 
 __all__ = ["LivePanel", "linked_slider"]
@@ -41,7 +41,7 @@ class LivePanel(ABC):
 
     def show(self, plot: Plot) -> None:
         """Put a plot into the picture's place."""
-        self.image.value = picture(plot, 760)
+        self.image.value = plot.img(760)
 
     @abstractmethod
     def still(self) -> Plot:

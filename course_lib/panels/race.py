@@ -12,7 +12,7 @@ import torch
 
 from course_lib.checks import InputError, require, require_choice, require_int
 from course_lib.measure import by_device
-from course_lib.panels.base import Panel, labelled_slider, picture
+from course_lib.panels.base import Panel, labelled_slider
 from course_lib.panels.predict import answer
 from course_lib.plotting import race_plot, seconds_text, speedup_plot
 from course_lib.profile_plots import PLOTS
@@ -178,7 +178,7 @@ class RacePanel(Panel):
         except InputError as error:
             self.second_plot.value = html.escape(str(error))
         else:
-            self.second_plot.value = picture(plot)
+            self.second_plot.value = plot.img(860)
 
     def draw(self, rows):
         self._race_rows = rows

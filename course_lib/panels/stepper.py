@@ -15,7 +15,6 @@ from PIL import Image
 from course_lib.checks import require, require_int
 from course_lib.drawing import SENTENCE, filmstrip, step_by_step
 from course_lib.models.attention import attention_weights
-from course_lib.panels.base import picture
 from course_lib.panels.live import LivePanel, linked_slider
 from course_lib.panels.runner import must_block
 from course_lib.style import Plot
@@ -76,7 +75,7 @@ class StepByStep(LivePanel):
 
     def _show(self, step: int) -> None:
         if step not in self._frames:
-            self._frames[step] = picture(self.frame(step), 760)
+            self._frames[step] = self.frame(step).img(760)
         self.image.value = self._frames[step]
         T = len(self.words)
         done = "nothing has happened yet" if not step else f"the RNN has read {step} of {T} words; attention was done after step 1"

@@ -1,8 +1,8 @@
 """How time and memory of a decoder's training step grow with T, B, D and N, beside what counting says.
 
 `python -m tests.benchmarks.growth` writes growth.csv and growth.png beside this file. Theory: FLOPs counted
-(forward and backward), bytes of the tensors kept. An exponent is the slope of a straight line through the
-last three points of the log–log plot.
+(forward and backward); for memory, what a block keeps for the way back and one gradient for each weight. An
+exponent is the slope of a straight line through the last three points of the log–log plot.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from course_lib.style import MUTED, PARALLEL, Plot, styled
 
 HERE = Path(__file__).parent
 BASE = dict(T=128, B=4, D=128, N=2)
+# what a block keeps for the way back, in numbers for each token and unit of width: the stream before and after each of
+# its two norms (4), queries, keys and values (3), what attention returns (1), the wide layer before and after GELU (8)
+KEPT = 16
 AXES = {"T": (64, 128, 256, 512, 1024, 2048), "B": (1, 2, 4, 8, 16, 32), "D": (32, 64, 128, 256, 512), "N": (1, 2, 4, 8, 16)}
 
 
@@ -39,7 +42,8 @@ def measure(axes=AXES, rounds: int = 7) -> pd.DataFrame:
                 model.zero_grad()
 
             flops = count_flops(lambda s=step: s("naive"))  # as matrices: a fused kernel hides its products on a CPU
-            rows.append({"axis": axis, "value": value, "seconds": measure_time(step, rounds).median_s, "bytes": peak_memory(step, device), "flops": flops})
+            expected = 4 * (KEPT * s["N"] * s["B"] * s["T"] * s["D"] + sum(p.numel() for p in model.parameters()))
+            rows.append({"axis": axis, "value": value, "seconds": measure_time(step, rounds).median_s, "flops": flops, "bytes": peak_memory(step, device), "expected_bytes": expected})
     stamp = {"device": device_name(device), "threads": torch.get_num_threads(), "torch": torch.__version__, "date": datetime.date.today().isoformat()}
     return pd.DataFrame(rows).assign(**stamp)
 
@@ -56,13 +60,11 @@ def draw(table: pd.DataFrame) -> Plot:
     told = []
     for column, (axis, rows) in enumerate(table.groupby("axis", sort=False)):
         x = rows["value"]
-        for ax, name, theory in ((axes[0, column], "seconds", "flops"), (axes[1, column], "bytes", None)):
+        for ax, name, theory, what in ((axes[0, column], "seconds", "flops", "FLOPs"), (axes[1, column], "bytes", "expected_bytes", "expected")):
             ax.plot(x, rows[name], color=PARALLEL, marker="o")
-            slope = exponent(x, rows[name])
-            title = f"{axis}: slope {slope:.2f}"
-            if theory:  # counted work, moved to meet the last point
-                ax.plot(x, rows[theory] * (rows[name].iloc[-1] / rows[theory].iloc[-1]), color=MUTED, ls="--")
-                title += f" (FLOPs {exponent(x, rows[theory]):.2f})"
+            scale = rows[name].iloc[-1] / rows[theory].iloc[-1] if theory == "flops" else 1  # counted work, moved to meet the last point
+            ax.plot(x, rows[theory] * scale, color=MUTED, ls="--")
+            title = f"{axis}: slope {exponent(x, rows[name]):.2f} ({what} {exponent(x, rows[theory]):.2f})"
             told.append(f"{name} against {title}")
             ax.set(xscale="log", yscale="log")
             ax.set_xticks(list(x), [f"{v}" for v in x], rotation=45)
@@ -80,7 +82,7 @@ def main() -> int:
     table.to_csv(HERE / "growth.csv", index=False, float_format="%.5g")
     (HERE / "growth.png").write_bytes(draw(table).png())
     for axis, rows in table.groupby("axis", sort=False):
-        print(f"{axis}: seconds ∝ {axis}^{exponent(rows['value'], rows['seconds']):.2f}, bytes ∝ {axis}^{exponent(rows['value'], rows['bytes']):.2f}, FLOPs ∝ {axis}^{exponent(rows['value'], rows['flops']):.2f}")
+        print(f"{axis}: seconds ∝ {axis}^{exponent(rows['value'], rows['seconds']):.2f}, FLOPs ∝ {axis}^{exponent(rows['value'], rows['flops']):.2f}; bytes ∝ {axis}^{exponent(rows['value'], rows['bytes']):.2f}, expected {axis}^{exponent(rows['value'], rows['expected_bytes']):.2f}")
     return 0
 
 

@@ -66,7 +66,6 @@ def recorded(one, notebook):
     images = one.page.locator(".jp-OutputArea-output img")
     until(lambda: images.count() >= pictures, 30, f"{pictures} recorded pictures", one.page, images.count)
     for image in images.all():
-        # JupyterLab 4.6 hands no alt text to the pictures of outputs; the file has it, and so has every page made from it
         assert image.evaluate("e => e.complete && e.naturalWidth > 0")
     assert "Error displaying widget" not in one.page.content()
     one.wanted = panels_of(notebook)
@@ -85,6 +84,8 @@ def ran(one):
         panel.scroll_into_view_if_needed()
         assert panel.locator("[role=status]").count() == 1
         assert len(panel.locator("img").first.get_attribute("alt")) > 20
+    for image in page.locator(".jp-OutputArea-output img").all():
+        assert len(image.get_attribute("alt") or "") > 20, "a picture without words"
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
     assert all(any(c.isdigit() for c in prompt) for prompt in prompts), "a cell was not run"
     assert not one.errors, one.errors[:5]

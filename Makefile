@@ -5,6 +5,8 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 PORT   ?= 8888
+# two test files at a time; the notebooks, which measure, run alone
+ABREAST ?= -n 2 --dist loadfile
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 
 .PHONY: lab environment test test-all test-slow unit notebook-tests browser-tests lint fetch notebooks site bench evidence clean
@@ -29,20 +31,20 @@ test: $(READY) fetch lint unit notebook-tests browser-tests ## everything a chan
 test-all: test test-slow ## and what takes long
 
 test-slow: $(READY)
-	$(RUN) -m pytest -m slow -rs
+	$(RUN) -m pytest $(ABREAST) -m slow -rs --durations=15
 
 lint: $(READY)
 	$(RUN) -m ruff check .
 	$(VENV)/bin/lint-imports
 
 unit: $(READY)
-	$(RUN) -m pytest -m "not slow and not browser" --durations=5
+	$(RUN) -m pytest $(ABREAST) -m "not slow and not browser" --durations=5
 
 notebook-tests: $(READY)
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 --durations=8 $(NOTEBOOKS)
 
 browser-tests: $(READY)
-	$(RUN) -m pytest -m "browser and not slow" -rs --durations=5
+	$(RUN) -m pytest $(ABREAST) -m "browser and not slow" -rs --durations=5
 
 fetch: $(READY)
 	$(RUN) -m course_lib fetch

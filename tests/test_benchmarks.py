@@ -6,7 +6,7 @@ import torch
 
 from course_lib.measure import Ratio, Timing
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import growth
+from tests.benchmarks import c8_notebooks, growth
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.gpu import share_of
 
@@ -64,3 +64,8 @@ def test_growth_is_measured_fitted_and_drawn():
     assert (layers["bytes"] / layers["expected_bytes"]).between(0.5, 2).all()
     assert growth.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
     assert "bytes against N" in growth.draw(table).alt
+
+
+def test_the_imports_are_timed_in_a_fresh_python():
+    seconds = c8_notebooks.importing(rounds=2)
+    assert 0 < seconds.low <= seconds.median <= seconds.high

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from torch.utils.benchmark import timer as synchronised_clock
 
 from course_lib.checks import require, require_int
 from course_lib.measure import (
@@ -23,6 +22,7 @@ from course_lib.measure import (
     is_out_of_memory,
     measure_time,
     peak_memory,
+    synchronised_clock,
 )
 from course_lib.race.contestants import (
     FAMILIES,

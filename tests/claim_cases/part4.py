@@ -26,7 +26,7 @@ CASES = {
         (dict(next_word=[3.4, 3.6]), WHEN), (dict(next_word=[3.65, 4.0]), WHEN), (dict(left=[3.65, 4.0]), FAILS),
     ],
     "4.8": [
-        (dict(network=3.5, counted={"frequency": 5.0, "word before": 4.3, "word before and after": 3.7}), HOLDS), (dict(network=4.0), WHEN), (dict(network=4.5), FAILS),
+        (dict(network=[3.4, 3.5], counted={"frequency": 5.0, "word before": 4.3, "word before and after": 3.7}), HOLDS), (dict(network=[3.5, 4.0]), WHEN), (dict(network=[4.0, 4.5]), FAILS),
     ],
     "4.9": [
         (dict(seeds=3, steps=600, encoder=0.98, one_layer=0.8, two_layers=0.85), HOLDS), (dict(two_layers=0.97), WHEN), (dict(one_layer=0.97), FAILS),

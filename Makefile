@@ -5,8 +5,11 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 PORT   ?= 8888
-# two test files at a time; the notebooks, which measure, run alone
-ABREAST ?= -n 2 --dist loadfile
+# two test files at a time; alone runs what measures, is held to a time, or looks at all processes (notebooks, race panel,
+# first start, graded batches)
+ABREAST ?= -n 2 --dist loadfile --no-loadscope-reorder
+ALONE := tests/browser/test_race_panel.py
+FIRST := tests/browser/test_fresh_clone.py
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9][0-9]_*.ipynb))
 
 .PHONY: lab environment test test-all test-slow unit notebook-tests browser-tests lint fetch notebooks site bench evidence clean
@@ -31,7 +34,8 @@ test: $(READY) fetch lint unit notebook-tests browser-tests ## everything a chan
 test-all: test test-slow ## and what takes long
 
 test-slow: $(READY)
-	$(RUN) -m pytest $(ABREAST) -m slow -rs --durations=15
+	$(RUN) -m pytest $(FIRST) tests/grading -m slow -rs --durations=5
+	$(RUN) -m pytest $(ABREAST) -m slow -rs --ignore=$(FIRST) --ignore=tests/grading --durations=10
 
 lint: $(READY)
 	$(RUN) -m ruff check .
@@ -44,7 +48,8 @@ notebook-tests: $(READY)
 	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 --durations=8 $(NOTEBOOKS)
 
 browser-tests: $(READY)
-	$(RUN) -m pytest $(ABREAST) -m "browser and not slow" -rs --durations=5
+	$(RUN) -m pytest -n 2 -m "browser and not slow" -rs --ignore=$(ALONE) --durations=5
+	$(RUN) -m pytest $(ALONE) -m "not slow" -rs --durations=5
 
 fetch: $(READY)
 	$(RUN) -m course_lib fetch

@@ -91,6 +91,8 @@ def draw_weights(ax, words: Sequence[str], weights, shown: bool = True, numbers:
     ax.set_yticks(range(T), words)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
+    if max(map(len, words)) > 4:  # wider than its column
+        ax.tick_params("x", labelrotation=45)
     ax.set_xticks([t - 0.5 for t in range(T + 1)], minor=True)
     ax.set_yticks([t - 0.5 for t in range(T + 1)], minor=True)
     ax.grid(visible=False, which="major")
@@ -111,7 +113,6 @@ def matrices_beside(matrices: dict[str, Sequence[Sequence[float]]], words: Seque
     axes = plot.subplots(1, len(matrices), squeeze=False)[0]
     for ax, (title, matrix) in zip(axes, matrices.items()):
         draw_weights(ax, words, matrix, numbers=numbers)
-        ax.tick_params("x", labelrotation=45)
         ax.set_title(title, pad=8)
     plot.alt = "Heat maps, a row for each word that reads and a column for each word read: " + "; ".join(matrices)
     return plot
@@ -135,8 +136,8 @@ def step_by_step(words: Sequence[str], weights, step: int) -> Plot:
 def filmstrip(words: Sequence[str], weights) -> Plot:
     """All steps as one picture, for pages that cannot run widgets: the RNN's chain row by row, attention at the end."""
     T = len(words)
-    plot = Plot(6.5, 0.42 * T + 2.9)
-    rows = plot.subplots(T + 1, 1, height_ratios=[1] * T + [4.6])
+    plot = Plot(6.5, 0.42 * T + 3.5)
+    rows = plot.subplots(T + 1, 1, height_ratios=[1] * T + [6])
     for step, ax in enumerate(rows[:T], start=1):
         _empty_axes(ax, "")
         ax.set_aspect("auto")

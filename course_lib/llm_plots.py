@@ -104,8 +104,8 @@ def token_plot(pieces: Sequence[str], p: Sequence[float], title: str, height: fl
 
 
 FAMILY = {  # name → year, row, colour; the dashed ones have no recurrent layer and are not their ancestors
-    "RNN\n1990": (0, 2, SEQUENTIAL), "LSTM\n1997": (1, 2, SEQUENTIAL), "word\nvectors\n2013": (2, 0, MUTED), "attention\nin RNNs\n2014": (3, 1, PARALLEL),
-    "Trans-\nformer\n2017": (4, 1, INK), "GPT\n2018": (5, 2, INK), "BERT\n2018": (5, 0, INK), "GPT-3\n2020": (6, 2, INK), "Instruct-\nGPT\n2022": (7, 2, INK),
+    "RNN\n1990": (0, 2, SEQUENTIAL), "LSTM\n1997": (1, 2, SEQUENTIAL), "word\nvectors\n2013": (2.4, 0, MUTED), "attention\nin RNNs\n2014": (2.4, 1, PARALLEL),
+    "Trans-\nformer\n2017": (3.9, 1, INK), "GPT\n2018": (5, 2, INK), "BERT\n2018": (5, 0, INK), "GPT-3\n2020": (6, 2, INK), "Instruct-\nGPT\n2022": (7, 2, INK),
     "ChatGPT,\nClaude,\nGemini": (8, 2, INK), "Llama,\nSmolLM2": (8, 1, INK), "search by\nmeaning": (6, 0, INK),
 }  # fmt: skip
 DESCENT = [  # from, to, whether its layers live on (solid) or only its question (dashed)
@@ -119,7 +119,7 @@ DESCENT = [  # from, to, whether its layers live on (solid) or only its question
 @styled
 def lineage() -> Plot:
     """Who came from whom, from the RNN to the chat models: solid where layers live on, dashed where the idea did without them."""
-    plot = Plot(width=6.5, height=2.7)
+    plot = Plot(width=7.4, height=2.8)
     ax = plot.subplots()
     ax.set_axis_off()
     for start, end, solid in DESCENT:
@@ -127,7 +127,7 @@ def lineage() -> Plot:
         ax.add_patch(FancyArrowPatch((x0 + 0.42, y0), (x1 - 0.42, y1), arrowstyle="-|>", mutation_scale=9, color=MUTED, lw=1.3, ls="-" if solid else (0, (3, 2)), shrinkA=0, shrinkB=0))
     for name, (x, y, color) in FAMILY.items():
         ax.add_patch(FancyBboxPatch((x - 0.38, y - 0.3), 0.76, 0.6, boxstyle="round,pad=0.03", facecolor="white", edgecolor=color, lw=1.5, zorder=3))
-        ax.text(x, y, name, ha="center", va="center", fontsize=9 if len(name) < 20 else 8.5, color=color, zorder=4)
+        ax.text(x, y, name, ha="center", va="center", fontsize=9 if max(map(len, name.split("\n"))) < 9 else 8, color=color, zorder=4)
     ax.set_xlim(-0.5, 8.5)
     ax.set_ylim(-0.45, 2.45)
     ax.set_title("Who came from whom: attention was kept, recurrence left behind")

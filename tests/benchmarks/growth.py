@@ -60,16 +60,17 @@ def draw(table: pd.DataFrame) -> Plot:
     told = []
     for column, (axis, rows) in enumerate(table.groupby("axis", sort=False)):
         x = rows["value"]
-        for ax, name, theory, what in ((axes[0, column], "seconds", "flops", "FLOPs"), (axes[1, column], "bytes", "expected_bytes", "expected")):
+        for ax, name, theory in ((axes[0, column], "seconds", "flops"), (axes[1, column], "bytes", "expected_bytes")):
             ax.plot(x, rows[name], color=PARALLEL, marker="o")
             scale = rows[name].iloc[-1] / rows[theory].iloc[-1] if theory == "flops" else 1  # counted work, moved to meet the last point
             ax.plot(x, rows[theory] * scale, color=MUTED, ls="--")
-            title = f"{axis}: slope {exponent(x, rows[name]):.2f} ({what} {exponent(x, rows[theory]):.2f})"
+            title = f"{axis}: {exponent(x, rows[name]):.2f} ({exponent(x, rows[theory]):.2f})"
             told.append(f"{name} against {title}")
             ax.set(xscale="log", yscale="log")
             ax.set_xticks(list(x), [f"{v}" for v in x], rotation=45)
             ax.minorticks_off()
             ax.set_title(title, loc="center", fontsize=9)
+    plot.suptitle("Slope measured, in brackets theory's (dashed: FLOPs counted; bytes a block keeps)", fontsize=10)
     axes[0, 0].set_ylabel("seconds a step")
     axes[1, 0].set_ylabel("bytes held")
     plot.alt = "Eight log–log plots of a training step. " + "; ".join(told)

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import svds
+import scipy  # loads its parts when they are first used: only Part 3 needs them, and they take half a second
 from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
 from course_lib.checks import InputError, require, require_int
@@ -101,7 +100,7 @@ def _look_up(codes: np.ndarray, sorted_codes: np.ndarray, values: np.ndarray) ->
 # -- words by the company they keep: counts, and vectors made of nothing else -----------------------------------
 
 
-def cooccurrence(ids: np.ndarray, V: int, window: int = 10, taper: bool = True) -> sparse.csr_matrix:
+def cooccurrence(ids: np.ndarray, V: int, window: int = 10, taper: bool = True) -> scipy.sparse.csr_matrix:
     """How often word j stands within `window` words of word i; ids (T,), −1 for a word that is not counted.  # (V, V)
 
     taper: a neighbour at distance d counts (window − d + 1) / window, as in skip-gram; otherwise 1.
@@ -109,30 +108,30 @@ def cooccurrence(ids: np.ndarray, V: int, window: int = 10, taper: bool = True) 
     """
     ids = np.asarray(ids)
     require(len(ids) > 0 and ids.min() >= -1 and ids.max() < V, f"ids must lie in -1 … {V - 1}")
-    total = sparse.csr_matrix((V, V))
+    total = scipy.sparse.csr_matrix((V, V))
     for d in range(1, min(require_int("window", window), len(ids) - 1) + 1):
         left, right = ids[:-d], ids[d:]
         both = (left >= 0) & (right >= 0)
         weight = np.full(both.sum(), (window - d + 1) / window if taper else 1.0)
-        total = total + sparse.coo_matrix((weight, (left[both], right[both])), shape=(V, V)).tocsr()
+        total = total + scipy.sparse.coo_matrix((weight, (left[both], right[both])), shape=(V, V)).tocsr()
     return (total + total.T).tocsr()
 
 
-def pmi(counts: sparse.spmatrix, share: np.ndarray | None = None) -> sparse.coo_matrix:
+def pmi(counts: scipy.sparse.spmatrix, share: np.ndarray | None = None) -> scipy.sparse.coo_matrix:
     """ln P(i, j) / (P(i) P(j)) of every pair that was seen: how much oftener than by chance.  # (V, V)
 
     share: P(j) of the contexts (V,), where it is not that of the counts. Pointwise mutual information:
     Church & Hanks 1990.
     """
-    seen = sparse.coo_matrix(counts)
+    seen = scipy.sparse.coo_matrix(counts)
     seen.eliminate_zeros()
     require(seen.nnz > 0, "counts must hold at least one pair")
     total = np.asarray(counts.sum(1)).ravel()  # (V,)
     share = total / total.sum() if share is None else share
-    return sparse.coo_matrix((np.log(seen.data / (total[seen.row] * share[seen.col])), (seen.row, seen.col)), shape=seen.shape)
+    return scipy.sparse.coo_matrix((np.log(seen.data / (total[seen.row] * share[seen.col])), (seen.row, seen.col)), shape=seen.shape)
 
 
-def ppmi(counts: sparse.spmatrix) -> sparse.csr_matrix:
+def ppmi(counts: scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
     """PMI where it is positive, else 0: a long and sparse vector for each word (Bullinaria & Levy 2007).  # (V, V)"""
     matrix = pmi(counts).tocsr()
     matrix.data = np.maximum(matrix.data, 0)
@@ -140,8 +139,10 @@ def ppmi(counts: sparse.spmatrix) -> sparse.csr_matrix:
     return matrix
 
 
-def ppmi_svd(counts: sparse.spmatrix, D: int = 100) -> np.ndarray:
+def ppmi_svd(counts: scipy.sparse.spmatrix, D: int = 100) -> np.ndarray:
     """The D strongest directions of the PPMI matrix: rows of U·√S, a dense vector for each word (Levy et al. 2015, §3.3).  # (V, D)"""
+    from scipy.sparse.linalg import svds
+
     matrix = ppmi(counts)
     require(1 <= require_int("D", D) < matrix.shape[0], f"D must be below the {matrix.shape[0]} words, got {D}")
     with threadpool_limits(1):  # its many small products gain nothing from threads, and lose much on a busy machine

@@ -52,10 +52,10 @@ def _(network: float, counts: dict[int, float]):
     measured = f"perplexity a letter on unseen names: RNN {network:.2f}, best n-gram ({best} letters) {counts[best]:.2f}, two letters {counts[2]:.2f}"
     if network >= counts[2]:
         return measured, FAILS
-    return measured, HOLDS if network < counts[best] else when("it counts few letters at a time")
+    return measured, HOLDS if network < counts[best] else when("the counting looks at few letters at a time")
 
 
-@claim("1.7", LENGTH, "What an RNN learns on short sequences it can do on long ones.", "Delétang et al. 2023; Chen et al. 2018")
+@claim("1.7", LENGTH, "There are tasks that an RNN learns on short sequences and can then do on long ones.", "Delétang et al. 2023; Chen et al. 2018")
 def _(task: str, trained_to: int, T: int, fitted: float, longer: float):
     measured = f"{task}, trained on at most {trained_to} steps: {fitted:.0%} right at {trained_to}, {longer:.0%} at {T}"
     if fitted < 0.99:

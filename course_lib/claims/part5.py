@@ -27,7 +27,9 @@ def _(own_early: float, own_late: float, people_early: float, people_late: float
         f"nats a token by a 3-gram judge, first 16 and last 16 of 96 tokens: its own {own_early:.2f} → {own_late:.2f}, "
         f"people's {people_early:.2f} → {people_late:.2f}; drift {drift:+.2f} ± {error:.2f}"
     )
-    return measured, HOLDS if drift > 2 * error else FAILS
+    if drift > 2 * error:
+        return measured, HOLDS
+    return (measured, FAILS) if error <= 0.2 else (measured + "; too uncertain to tell", UNTESTED)
 
 
 @claim("5.4", TEXT, "A decoder predicts text better than counting does.", "Radford et al. 2018; Witten & Bell 1991")
@@ -52,7 +54,9 @@ def _(beam_surprise: float, people_surprise: float, beam_repeated: float, sample
     )
     if beam_surprise >= people_surprise:
         return measured + "; the search found nothing likelier than people's text", UNTESTED
-    return measured, FAILS if beam_repeated > 2 * people_repeated + 0.05 else HOLDS
+    if beam_repeated > 2 * people_repeated + 0.05:
+        return measured, FAILS
+    return measured + "; that it does not repeat itself does not make it good", UNTESTED
 
 
 @claim("5.6", READING, "A Transformer copies what it has read sooner than a recurrent network.", "Jelassi et al. 2024 (arXiv 2402.01032)")
@@ -61,7 +65,7 @@ def _(T: int, seeds: int, transformer_solved: int, transformer_steps: float, rec
         f"{T} letters: the Transformer solved it with {transformer_solved} of {seeds} seeds, after {transformer_steps:,.0f} steps (median); "
         f"LSTM and GRU, best learning rates, {recurrent_solved} of {2 * seeds} within {steps:,}, best score {recurrent_best:.0%}"
     )
-    return measured, HOLDS if transformer_solved == seeds and recurrent_solved < 2 * seeds else FAILS
+    return measured, HOLDS if transformer_solved == seeds and recurrent_solved < seeds else FAILS  # fewer than half of 2 × seeds
 
 
 @claim("5.7", READING, "Cross-attention lines the answer up with the question.", "Bahdanau et al. 2015; Jain & Wallace 2019")

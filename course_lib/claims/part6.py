@@ -87,7 +87,7 @@ def _(layer: int, head: int, attention: float, score: float, without: float, wit
     )
     if attention < 0.5 or without > 0.9 * score or without > without_another:
         return measured, FAILS
-    return measured, HOLDS if without <= 0.5 * score else when("no other head steps in: here its neighbour does a part of it")
+    return measured, HOLDS if without <= 0.5 * score else when("no other head steps in: here the others do a part of it")
 
 
 @claim("6.10", LOOKUP, "A translator's attention aligns the words of two languages, untold.", "Bahdanau et al. 2015, figure 3")

@@ -98,7 +98,7 @@ def _(product_flops: int, softmax_flops: int, softmax_time_share: float):
     measured = f"FLOPs in matrix products: projections and scores {product_flops:,}, softmax {softmax_flops:,}; softmax took {softmax_time_share:.0%} of the time"
     if product_flops == 0:
         return measured, FAILS
-    return measured, HOLDS if softmax_flops else when("softmax is left out: it is elementwise work bound by memory")
+    return measured, HOLDS if softmax_flops else when("softmax is left out: it takes exponentials and divides them by their sum, and multiplies no matrices")
 
 
 @claim(18, TRAINING, "Thousands of words are processed in parallel on a GPU or TPU.", "Williams et al. 2009 (roofline)")
@@ -125,7 +125,7 @@ def _(error: float, T: int, rerun_over_cached):
 
 @claim(21, INFERENCE, "The cache makes a Transformer generate much faster than an RNN.", "Katharopoulos et al. 2020; Gu & Dao 2023, §4.5")
 def _(device: str, lstm_over_cached, T: int, cache_bytes: int, state_bytes: int):
-    measured = f"{T} words at equal parameters, LSTM with its state kept ÷ attention with its cache: {times(lstm_over_cached)}; kept per sequence {state_bytes:,} bytes against {cache_bytes:,} (on {device})"
+    measured = f"time to write {T} words at equal parameters, LSTM with its state kept ÷ attention with its cache: {times(lstm_over_cached)}; kept per sequence {state_bytes:,} bytes against {cache_bytes:,} (on {device})"
     return measured, HOLDS if lstm_over_cached.low >= 2 else FAILS
 
 
@@ -137,7 +137,7 @@ def _(flops_growth: str, time_factor: float, memory_growth: str):
 
 @claim(25, BENEFITS, "No memory bottleneck: gradients do not vanish.", "Pascanu et al. 2013; Dao et al. 2022")
 def _(attention_gradient: float, rnn_gradient: float, lag: int, memory_growth: str):
-    measured = f"gradient at lag {lag} ÷ at lag 1: attention {power(attention_gradient)}, tanh RNN {power(rnn_gradient)}; attention's score matrix {grows(memory_growth)}"
+    measured = f"gradient at lag {lag} ÷ at lag 1: attention {attention_gradient:.1g}, tanh RNN {power(rnn_gradient)}; attention's score matrix {grows(memory_growth)}"
     if attention_gradient < 0.01 or attention_gradient < 100 * rnn_gradient:
         return measured, FAILS
     return measured, when("gradients are meant; its score matrix is a memory bottleneck of its own") if memory_growth == "T²" else HOLDS
@@ -151,10 +151,10 @@ def _(encoder_growth: str, decoder_growth: str):
 
 @claim(38, MASKING, "A decoder's output appears word by word.", "Leviathan et al. 2023")
 def _(tokens: int, forwards: int):
-    return f"{tokens} words took {forwards} passes, each fed the one before", HOLDS if forwards == tokens else FAILS
+    return f"{tokens} words took {forwards} passes, each fed the one before", when("the usual decoding is meant, as in claim 19") if forwards == tokens else FAILS
 
 
-@claim(39, MASKING, "Within one step of inference the work is parallel, and the cache speeds it up.", "Pope et al. 2022")
+@claim(39, MASKING, "Within one step of inference the work is parallel (that the cache speeds it up: claim 20).", "Pope et al. 2022")
 def _(read_per_s: float, write_per_s: float, write_batched_per_s: float):
     measured = f"words per second: reading the prompt {read_per_s:,.0f}, writing one sequence {write_per_s:,.0f}, writing a batch {write_batched_per_s:,.0f}"
     return measured, HOLDS if read_per_s > 2 * write_per_s and write_batched_per_s > 1.5 * write_per_s else FAILS

@@ -22,9 +22,9 @@ CASES = {
         (dict(flops=4e23), FAILS),
     ],
     33: [
-        (dict(models={"a": (175e9, 300e9), "b": (11e9, 1e12)}), WHEN), (dict(models={"a": (175e9, 300e9)}), FAILS), (dict(models={"a": (2e12, 2e12)}), HOLDS),
+        (dict(models={"a": (175e9, 300e9), "b": (11e9, 15e12)}), WHEN), (dict(models={"a": (175e9, 300e9), "b": (11e9, 1e12)}), FAILS), (dict(models={"a": (2e12, 2e12)}), HOLDS),
     ],
-    "8.7": [(dict(question="Capital?", said="Sydney", truth="Canberra", p_said=0.9, p_truth=0.01), FAILS), (dict(said="It is Canberra."), HOLDS)],
+    "8.7": [(dict(question="Capital?", said="Sydney", truth="Canberra", p_said=0.9, p_truth=0.01), FAILS), (dict(said="It is Canberra."), UNTESTED)],
     "8.8": [
         (dict(first=13.0, repeated=2.0, without=6.0, random=2.1, heads="L18H6"), HOLDS), (dict(repeated=12.5), FAILS), (dict(without=2.1), WHEN),
     ],

@@ -5,8 +5,7 @@ RUN    := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 LAB_FLAGS ?= $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 PORT   ?= 8888
-# two test files at a time; alone runs what measures, is held to a time, or looks at all processes (notebooks, race panel,
-# first start, graded batches)
+# two test files at a time; alone runs what is held to a time or looks at all processes (race panel, first start, graded batches)
 ABREAST ?= -n 2 --dist loadfile --no-loadscope-reorder
 ALONE := tests/browser/test_race_panel.py
 FIRST := tests/browser/test_fresh_clone.py
@@ -45,7 +44,7 @@ unit: $(READY)
 	$(RUN) -m pytest $(ABREAST) -m "not slow and not browser" --durations=5
 
 notebook-tests: $(READY)
-	$(RUN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 --durations=8 $(NOTEBOOKS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest $(ABREAST) --nbval --nbval-current-env --nbval-cell-timeout=180 --durations=8 $(NOTEBOOKS)
 
 browser-tests: $(READY)
 	$(RUN) -m pytest -n 2 -m "browser and not slow" -rs --ignore=$(ALONE) --durations=5

@@ -90,20 +90,17 @@ class Plot(Figure):
         Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, "png")
         return small.getvalue()
 
-    def img(self, width: int) -> str:
-        """The picture as an HTML image of fixed proportions with alt text (the page does not jump when it changes)."""
-        return self._img(base64.b64encode(self.png()).decode(), width)
-
-    def _img(self, data: str, width: int) -> str:
-        height = round(width * self.get_figheight() / self.get_figwidth())
-        return f'<img width="{width}" height="{height}" alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{data}">'
+    def img(self, width: int, png: str = "") -> str:
+        """An HTML image of fixed proportions with alt text (the page does not jump when it changes); png: in base64, if at hand."""
+        height, png = round(width * self.get_figheight() / self.get_figwidth()), png or base64.b64encode(self.png()).decode()
+        return f'<img width="{width}" height="{height}" alt="{html.escape(self.alt, quote=True)}" src="data:image/png;base64,{png}">'
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         width = round(self.get_figwidth() * 100)
         png = base64.b64encode(self.png()).decode()
         data = {"image/png": png, "text/plain": f"[plot] {self.alt}"}
         if os.environ.get("JPY_SESSION_NAME"):  # a page looks on: JupyterLab gives alt text to HTML, and none to a PNG
-            data["text/html"] = self._img(png, width)
+            data["text/html"] = self.img(width, png)
         return data, {"image/png": {"width": width, "alt": self.alt}}
 
 

@@ -103,7 +103,7 @@ def token_plot(pieces: Sequence[str], p: Sequence[float], title: str, height: fl
     return plot
 
 
-FAMILY = {  # name → year, row, colour; the dashed ones have no recurrent layer and are not their ancestors
+FAMILY = {  # name → column, row, colour; the dashed ones have no recurrent layer and are not their ancestors
     "RNN\n1990": (0, 2, SEQUENTIAL), "LSTM\n1997": (1, 2, SEQUENTIAL), "word\nvectors\n2013": (2.4, 0, MUTED), "attention\nin RNNs\n2014": (2.4, 1, PARALLEL),
     "Trans-\nformer\n2017": (3.9, 1, INK), "GPT\n2018": (5, 2, INK), "BERT\n2018": (5, 0, INK), "GPT-3\n2020": (6, 2, INK), "Instruct-\nGPT\n2022": (7, 2, INK),
     "ChatGPT,\nClaude,\nGemini": (8, 2, INK), "Llama,\nSmolLM2": (8, 1, INK), "search by\nmeaning": (6, 0, INK),

@@ -118,7 +118,7 @@ def cooccurrence(ids: np.ndarray, V: int, window: int = 10, taper: bool = True) 
 
 
 def pmi(counts: scipy.sparse.spmatrix, share: np.ndarray | None = None) -> scipy.sparse.coo_matrix:
-    """ln P(i, j) / (P(i) P(j)) of every pair that was seen: how much oftener than by chance.  # (V, V)
+    """ln P(i, j) / (P(i) P(j)) of every pair that was seen: how many times as often as by chance.  # (V, V)
 
     share: P(j) of the contexts (V,), where it is not that of the counts. Pointwise mutual information:
     Church & Hanks 1990.

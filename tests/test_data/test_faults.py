@@ -166,6 +166,7 @@ def test_a_file_that_cannot_be_read(world, monkeypatch):
         open_file("model", table=world.table)
     assert "cannot be read (Permission denied)" in world.sentence(error)
 
+
 def test_a_folder_that_goes_while_the_bytes_are_counted(tmp_path, monkeypatch):
     """pip makes and removes folders while the progress bar looks on."""
     (tmp_path / "going").mkdir()

@@ -126,7 +126,8 @@ def fit(
             _save(Path(checkpoint), run, now | {"loss": loss_sum.item(), "gradient": gradient.item()}, model, optimiser, generator, device)
 
         outcome = "solved" if goal is not False and rows and task.solved(rows[-1]["score"]) else "finished"
-        with tqdm(total=steps, initial=min(step, steps), disable=not progress or rank > 0, leave=False, desc=task.name) as bar:
+        # twice a second is enough to watch: ten times a second, over minutes, is more than a page that reads slowly has room for
+        with tqdm(total=steps, initial=min(step, steps), disable=not progress or rank > 0, leave=False, desc=task.name, mininterval=0.5) as bar:
             while outcome == "finished" and step < steps:
                 if stop is not None and stop.is_set():
                     outcome = "stopped"

@@ -1,6 +1,8 @@
 """fit: an interrupted run equals an uninterrupted one; goals, stops, checkpoints, and plain sentences."""
 
 import threading
+import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -186,6 +188,26 @@ def test_rows_reach_the_callback_and_nothing_is_printed(capfd):
     assert rows == curves.to_dict("records")
     assert [row["step"] for row in rows] == [10, 20, 25]
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_bar_moves_no_more_than_twice_a_second(monkeypatch):
+    """Each move is messages to the page; a checker that reads them only when a cell has ended loses its last ones after some thousand."""
+    moves = []
+
+    class Counted(training.tqdm):
+        def display(self, *args, **kwargs):
+            moves.append(time.perf_counter())
+            return super().display(*args, **kwargs)
+
+    def slow(B, T, generator):
+        time.sleep(0.02)
+        return parity(5).draw(B, T, generator)
+
+    monkeypatch.setattr(training, "tqdm", Counted)
+    fit(WithDropout(), replace(parity(5), draw=slow), 60, B=8, every=1000)
+    spent = moves[-1] - moves[0]
+    assert len(moves) >= 2  # it is shown at all
+    assert len(moves) <= 3 + spent / 0.5  # the first, the last and the one with its score
 
 
 def test_a_stop_from_another_thread_ends_the_run():

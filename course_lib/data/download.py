@@ -193,7 +193,7 @@ def _for_each_carrier(items: list[Item], get: Callable, forgive: bool, progress:
             needed[item.carrier] = needed.get(item.carrier, True) and item.optional
     problems = []
     total = sum(carrier.size for carrier in needed)
-    with tqdm(total=total, unit="B", unit_scale=True, disable=not (progress and needed), leave=False) as bar:
+    with tqdm(total=total, unit="B", unit_scale=True, disable=not (progress and needed), leave=False, mininterval=0.5) as bar:
         before = 0
         for carrier, optional in sorted(needed.items(), key=lambda pair: pair[1]):
             bar.set_description(str(carrier))

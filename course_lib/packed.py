@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from course_lib.checks import InputError, require
+from course_lib.models.quantised import rounded
 
 __all__ = ["pack", "unpack"]
 
@@ -33,9 +34,7 @@ def pack(path: str | Path, model: nn.Module, about: dict) -> Path:
         if x.ndim < 2:
             tensors[name] = x.half()
             continue
-        scale = x.flatten(1).abs().amax(1).clamp_min(1e-12) / 127  # (rows,)
-        tensors[name] = (x / scale.view(-1, *[1] * (x.ndim - 1))).round().to(torch.int8).contiguous()
-        tensors[name + SCALE] = scale
+        tensors[name], tensors[name + SCALE] = rounded(x)
     try:
         save_file(tensors, path, {"about": json.dumps(about)})
     except (OSError, safetensors.SafetensorError) as error:

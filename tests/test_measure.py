@@ -72,6 +72,14 @@ def test_blocks_last_as_long_as_asked(clock):
     assert len(clock.log) == 1 + 10 + 4 * 50  # the first, the warm-up, and four blocks of 50 ms
 
 
+def test_a_block_that_became_ten_times_as_long_is_cut(clock):
+    """Another program takes the cores: 50 calls that were a block of 50 ms would be 50 s now."""
+    calm, rounds = 1 + 10 + 50, 4
+    timing = measure_time(clock.call(lambda: 1e-3 if len(clock.log) <= calm else 1.0), rounds=rounds, min_block_s=0.05)
+    assert len(clock.log) == calm + 50 + 2 * 1
+    assert timing.seconds == pytest.approx((1e-3, 1.0, 1.0, 1.0))
+
+
 def test_several_take_turns_in_an_order_that_the_seed_decides(clock):
     def order(seed):
         clock.log.clear()

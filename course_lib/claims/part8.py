@@ -113,6 +113,18 @@ def _(tokens: int, ratio):
     return f"{tokens} tokens of an answer, time without the cache ÷ time with it: {times(ratio)}", HOLDS if ratio.low > 1 else FAILS
 
 
+@claim("8.11", REAL, "Weights rounded to eight bits make a model faster and leave it as good.", "Dettmers et al. 2022; Frantar et al. 2022")
+def _(ratio, small_bytes: int, large_bytes: int, nats: float, large_nats: float, chats: bool):
+    """ratio: time for an answer with float32's weights ÷ with rounded ones; nats a token of the same text by both."""
+    worse = nats / large_nats - 1
+    measured = f"{large_bytes / 1e6:.0f} MB of weights become {small_bytes / 1e6:.0f}: {times(ratio)} as fast, loss {large_nats:.3f} → {nats:.3f} nats a token ({worse:+.1%})"
+    if not chats:
+        return "no real model was at hand", UNTESTED
+    if worse > 0.01:
+        return measured, when("one accepts a worse model") if ratio.low > 1 else FAILS
+    return measured, HOLDS if ratio.low > 1 else when("fast means small: here the processor took no less time")
+
+
 @claim("8.10", TUNING, "Examples make a model obey; preferences make it behave.", "Ouyang et al. 2022; Rafailov et al. 2023")
 def _(obeys: tuple[float, float, float], smiles: tuple[float, float, float]):
     said = [" → ".join(f"{share:.0%}" for share in shares) for shares in (obeys, smiles)]

@@ -108,7 +108,7 @@ def measure_time(
     """Time one callable, or several side by side (a mapping name → callable), on CPU or CUDA.
 
     rounds: how often each is timed; a round runs every callable once, in shuffled order.
-    min_block_s: a block repeats its call until it lasts about this long.
+    min_block_s: a block repeats its call until it lasts about this long (one that took ten times as long is cut).
     budget_s: seconds each callable may take; fewer rounds are run when needed, and OverBudget is raised
       for one that does not even fit five.
     tick(done, of): called after every block, so that a caller can show progress, or stop by raising.
@@ -144,6 +144,8 @@ def measure_time(
         for name in order:
             block_s = timers[name].timeit(repeats[name])
             seconds[name].append(block_s / repeats[name])
+            if block_s > 10 * min_block_s:  # another program has taken the cores: shorter blocks, so that Stop is heard
+                repeats[name] = max(1, int(repeats[name] * min_block_s / block_s))
             spent, done = spent + block_s, done + 1
             if tick:
                 tick(done, rounds * len(calls))

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_lib.checks import require, require_int
@@ -48,6 +48,14 @@ def next_token_probabilities(logits: Tensor, temperature: float = 1.0, top_k: in
     return logits.softmax(-1)
 
 
+def _product(linear) -> Callable:
+    """`linear` with its weights looked up once."""
+    if not isinstance(linear, nn.Linear):
+        return linear.forward  # rounded weights (quantised.py)
+    W, b = linear.weight, linear.bias
+    return lambda x: F.linear(x, W, b)
+
+
 def one_token(block, cache: KVCache) -> Callable:
     """`block(x, causal=True, cache=cache)` for a single new token of each text, as a function x (B, D) → (B, D).
 
@@ -58,13 +66,12 @@ def one_token(block, cache: KVCache) -> Callable:
     """
     a, first, second, pre = block.attention, block.feed_forward[0], block.feed_forward[2], block.norm == "pre"
     norm, last_norm, change = block.attention_norm.forward, block.feed_forward_norm.forward, block.feed_forward[1].forward
-    W_in, b_in, W_out, b_out = a.query_key_value.weight, a.query_key_value.bias, a.out.weight, a.out.bias
-    W_1, b_1, W_2, b_2 = first.weight, first.bias, second.weight, second.bias
+    project, join, widen, narrow = (_product(linear) for linear in (a.query_key_value, a.out, first, second))
     H, H_kv, d, keys, values = a.H, a.H_kv, a.d, cache.key, cache.value
     B = len(keys)
 
     def step(x: Tensor, seen: Tensor | None, rotary: tuple | None, memory: tuple | None, memory_mask: Tensor | None) -> Tensor:
-        made = F.linear(norm(x) if pre else x, W_in, b_in).view(B, -1, 1, d)  # (B, H + 2·H_kv, 1, d)
+        made = project(norm(x) if pre else x).view(B, -1, 1, d)  # (B, H + 2·H_kv, 1, d)
         if rotary is None:
             query, key, value = made.split((H, H_kv, H_kv), 1)
         else:
@@ -76,13 +83,13 @@ def one_token(block, cache: KVCache) -> Callable:
         if H_kv != H:
             query = query.view(B, H_kv, -1, d)  # (B, H_kv, H/H_kv, d)
         y = F.scaled_dot_product_attention(query, keys[:, :, :S], values[:, :, :S], seen)
-        x = x + F.linear(y.reshape(B, H * d), W_out, b_out)  # (B, D)
+        x = x + join(y.reshape(B, H * d))  # (B, D)
         x = x if pre else norm(x)
         if memory is not None:
             h = block.cross_attention_norm(x) if pre else x
             x = x + block.cross_attention(h[:, None], memory, memory_mask)[:, 0]
             x = x if pre else block.cross_attention_norm(x)
-        x = x + F.linear(change(F.linear(last_norm(x) if pre else x, W_1, b_1)), W_2, b_2)
+        x = x + narrow(change(widen(last_norm(x) if pre else x)))
         return x if pre else last_norm(x)
 
     return step
@@ -98,7 +105,7 @@ class _Text:
         self.mask = None if mask is None else F.pad(mask, (0, room), value=True)  # (B, T + room)
         self.caches = None
         if use_cache:
-            weight = decoder.blocks[0].attention.out.weight
+            weight = decoder.embedding.weight
             self.caches = [KVCache(len(ids), c.H_kv or c.H, ids.shape[1] + room, c.head_width, weight.device, weight.dtype) for _ in decoder.blocks]
             self.steps = [one_token(block, cache) for block, cache in zip(decoder.blocks, self.caches)]
             self.memory = [None if memory is None else block.cross_attention.remember(memory) for block in decoder.blocks]

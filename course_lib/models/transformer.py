@@ -247,7 +247,7 @@ class Decoder(Stack, Writer):
         """(…, D) → (…, V): how well each vector of the vocabulary fits."""
         if self.config.V is None:
             return hidden
-        return F.linear(hidden, (self.embedding if self.head is None else self.head).weight)
+        return F.linear(hidden, self.embedding.weight) if self.head is None else self.head(hidden)
 
 
 class Weights(NamedTuple):

@@ -1,10 +1,11 @@
-"""C7: SmolLM2-135M, cached greedy decoding: the course's decoder in float32 and bfloat16 against transformers in float32."""
+"""C7: SmolLM2-135M, cached greedy decoding: the course's decoder in float32, bfloat16 and eight bits against transformers in float32."""
 
 import torch
 from torch.nn import functional as F
 
 from course_lib.data import available
 from course_lib.measure import Ratio
+from course_lib.models.quantised import quantise
 from course_lib.pretrained import chat_prompt, load
 from tests.benchmarks.bars import Bar, side_by_side
 from tests.published import published_smollm2
@@ -38,8 +39,9 @@ def bars():
         raise SystemExit(f"C7: the {NEW} greedy tokens differ, so there is nothing to compare")
     found = side_by_side(lambda: own.generate(prompt, NEW), {"peer": theirs}, rounds=11)
     yield Bar("C7", "SmolLM2 decode in float32 vs transformers in float32", found["peer"], 1.05, 1.3)
-    found = side_by_side(lambda: half.generate(prompt, NEW), {"peer": theirs}, rounds=11)
-    yield Bar("C7", "SmolLM2 decode in bfloat16 vs transformers in float32", found["peer"], 2.0, 3.0)
     ids = torch.tensor([tokenizer.encode(PASSAGE).ids])
-    apart = abs(loss(half, ids) / loss(own, ids) - 1)
-    yield Bar("C7", "loss in bfloat16, distance from float32's", Ratio(apart, apart, apart), 0.01, 0.001, at_most=True)
+    for name, model, floor, moonshot, near in (("bfloat16", half, 2.0, 3.0, 0.001), ("eight bits", quantise(own), 2.0, 3.5, 0.001)):
+        found = side_by_side(lambda model=model: model.generate(prompt, NEW), {"peer": theirs}, rounds=11)
+        yield Bar("C7", f"SmolLM2 decode in {name} vs transformers in float32", found["peer"], floor, moonshot)
+        apart = abs(loss(model, ids) / loss(own, ids) - 1)
+        yield Bar("C7", f"loss in {name}, distance from float32's", Ratio(apart, apart, apart), 0.01, near, at_most=True)

@@ -151,7 +151,7 @@ class Lab:
     def status(self) -> str:
         return self.page.locator(".course-panel [role=status]").first.inner_text()
 
-    def wait_status(self, word: str, seconds: float = 40):
+    def wait_status(self, word: str, seconds: float = 120):
         until(lambda: word in self.status(), seconds, f"status {word!r}", self.page, lambda: self.status())
 
     def number(self, label: str):

@@ -29,6 +29,10 @@ CASES = {
         (dict(first=13.0, repeated=2.0, without=6.0, random=2.1, heads="L18H6"), HOLDS), (dict(repeated=12.5), FAILS), (dict(without=2.1), WHEN),
     ],
     "8.9": [(dict(tokens=20, ratio=SLOWER), HOLDS), (dict(ratio=FASTER), FAILS), (dict(ratio=TIE), FAILS)],
+    "8.11": [
+        (dict(ratio=SLOWER, small_bytes=10**8, large_bytes=5 * 10**8, nats=3.01, large_nats=3.0, chats=True), HOLDS), (dict(nats=3.1), WHEN),
+        (dict(ratio=TIE), WHEN), (dict(ratio=FASTER), WHEN), (dict(ratio=TIE, nats=3.1), FAILS), (dict(chats=False), UNTESTED),
+    ],
     "8.10": [
         (dict(obeys=(0.2, 0.95, 0.95), smiles=(0.5, 0.5, 0.98)), HOLDS), (dict(smiles=(0.5, 0.5, 0.5)), WHEN), (dict(obeys=(0.2, 0.95, 0.3)), WHEN),
         (dict(obeys=(0.2, 0.3, 0.3)), FAILS),

@@ -22,14 +22,17 @@ def decoder(seed=0, **changes):
 def test_a_weight_moves_by_half_a_scale_at_most(N, K, size, seed):
     weight = size * torch.randn(N, K, generator=torch.Generator().manual_seed(seed))
     whole, scale = rounded(weight)
-    assert whole.dtype == torch.int8 and whole.shape == weight.shape and scale.shape == (N,)
+    assert whole.dtype == torch.int8
+    assert whole.shape == weight.shape
+    assert scale.shape == (N,)
     assert whole.abs().amax(1).tolist() == [127] * N  # the whole range is used
     assert ((whole.float() * scale[:, None] - weight).abs() <= 0.5001 * scale[:, None]).all()
 
 
 def test_a_row_of_zeros_stays_zero():
     whole, scale = rounded(torch.zeros(2, 3))
-    assert not whole.any() and scale.isfinite().all()
+    assert not whole.any()
+    assert scale.isfinite().all()
 
 
 @given(rows=st.sampled_from([1, 2, FEW, FEW + 1, 50]), N=st.integers(1, 40), K=st.sampled_from([3, 64, 97, 128]), bias=st.booleans(), seed=st.integers(0, 99))
@@ -40,7 +43,8 @@ def test_a_product_is_that_of_the_rounded_weights(rows, N, K, bias, seed):
     own, x = Int8Linear(linear), torch.randn(rows, K).bfloat16()
     exact = x.double() @ (own.whole.double() * own.scale.double()[:, None]).T + (own.bias.double() if bias else 0)
     y = own(x)
-    assert y.dtype == torch.bfloat16 and y.shape == (rows, N)
+    assert y.dtype == torch.bfloat16
+    assert y.shape == (rows, N)
     assert (y.double() - exact).abs().max() <= 0.02 * exact.abs().max()  # bfloat16 keeps 8 bits
     assert (y.float() - F.linear(x.float(), linear.weight, linear.bias)).abs().max() <= 0.04 * exact.abs().max().clamp_min(0.5)
     assert torch.equal(own(x.view(rows, 1, K)), y.view(rows, 1, N))

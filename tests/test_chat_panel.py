@@ -92,11 +92,34 @@ def test_what_could_come_next_are_the_models_probabilities(panel):
     panel.run.click()
     panel.what_else.click()
     assert "alt=" in panel.plot.value
+    assert "After “" in panel.plot.value  # the bars say after which words
     rows = panel.runner.rows
     ids = torch.cat((panel.speaker.ids(panel.messages[:1], 13), torch.tensor([panel._answer])), 1)
     p = panel.speaker.model(ids)[0, -1].softmax(-1)
     assert [row["p"] for row in rows] == pytest.approx(p.topk(8).values.tolist(), rel=1e-4)
     assert len(panel.messages) == 2
+
+
+def test_with_weights_of_eight_bits_the_rounded_model_answers(panel):
+    panel.weights.value = "eight bits"
+    panel.run.click()
+    light = panel.speaker.light()
+    assert light is panel.speaker.light()  # made once
+    assert light.model is not panel.speaker.model
+    assert [row["token"] for row in panel.runner.rows] == list(light.stream(panel.messages[:1], 12, 0.0))
+    panel.what_else.click()
+    assert panel.runner.state is State.DONE
+    assert [row["token"] for row in panel.runner.rows] == [row["token"] for row in light.next(panel.messages[:1], panel._answer, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "shown"),
+    [("Hello", "After “Hello”"), ("Why is the sky blue? It is blue because of …", "After “… sky blue? It is blue because of”"), ("x" * 50, "After “… " + "x" * 34 + "”"), ("a\nb 東", "After “a b ·”")],
+)
+def test_the_bars_say_after_which_words(panel, prompt, shown):
+    plot, _ = panel.draw([{"token": " the", "p": 0.9, "prompt": prompt}])
+    assert shown in plot.alt
+    assert "␣the 0.90" in plot.alt
 
 
 def test_old_messages_make_room(speaker):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from course_lib import data
 from course_lib.checks import require
 from course_lib.learning_plots import bar_plot
 from course_lib.models.generation import next_token_probabilities
+from course_lib.models.quantised import quantise
 from course_lib.panels.base import Panel
 from course_lib.panels.live import linked_slider
 from course_lib.panels.runner import State
@@ -22,6 +24,7 @@ from course_lib.pretraining import load_small
 
 __all__ = ["ChatPanel", "Speaker"]
 
+WEIGHTS = ("float32", "eight bits")
 RECORDED = Path(__file__).parent.parent / "recorded" / "chat.csv"
 
 
@@ -45,6 +48,14 @@ class Speaker:
             )
         self.model, self.tokenizer = model, tokenizer
         self.stops = (tokenizer.token_to_id("<|im_end|>"),) if self.chats else ()
+        self._light: Speaker | None = None
+
+    def light(self) -> Speaker:
+        """The same with its weights in eight bits, made when first asked for."""
+        if self._light is None:
+            self._light = copy.copy(self)
+            self._light.model = quantise(self.model)
+        return self._light
 
     def ids(self, messages: list[dict], new: int) -> torch.Tensor:
         """The conversation as the model reads it, with room for `new` tokens; the oldest messages go first.  # (1, T)"""
@@ -79,7 +90,7 @@ class Speaker:
 
 
 class ChatPanel(Panel):
-    """Type, press Send, and read the answer as it is written; Stop keeps what has been said.
+    """Type, press Send, and read the answer as it is written; Stop keeps what has been said. Weights of eight bits answer faster.
 
     speaker: one that is loaded already (else it is loaded at the first message, which takes some seconds).
     """
@@ -101,13 +112,14 @@ class ChatPanel(Panel):
         self.what_else = widgets.Button(description="What could come next?", layout=widgets.Layout(width="200px"))
         self.clear.on_click(lambda _: self.forget())
         self.what_else.on_click(lambda _: self.start_next())
-        self.inputs = [self.message, self.temperature, self.number, self.new, self.clear, self.what_else]
+        self.weights = widgets.Dropdown(options=WEIGHTS, description="weights", layout=widgets.Layout(width="225px"), style={"description_width": "95px"})
+        self.inputs = [self.message, self.temperature, self.number, self.new, self.weights, self.clear, self.what_else]
         row = widgets.HBox([self.temperature, self.number, self.new], layout=widgets.Layout(flex_flow="row wrap"))
-        return [self.message, row, widgets.HBox([self.clear, self.what_else], layout=row.layout)]
+        return [self.message, row, widgets.HBox([self.weights, self.clear, self.what_else], layout=row.layout)]
 
     def config(self) -> dict:
         require(self.message.value.strip() != "" or self._job == "next", "the message is empty: type something first")
-        return {"new": self.new.value, "temperature": round(self.temperature.value, 1)}
+        return {"new": self.new.value, "temperature": round(self.temperature.value, 1), "light": self.weights.value != WEIGHTS[0]}
 
     # -- what the buttons do ----------------------------------------------------------------------------
 
@@ -136,13 +148,17 @@ class ChatPanel(Panel):
     def work(self, config, report):
         report.tick(0.0, "loading the model")
         self.speaker = self.speaker or Speaker()
+        if config["light"]:
+            report.tick(0.0, "rounding the weights")
+        speaker = self.speaker.light() if config["light"] else self.speaker
         said = [m for m in self.messages if m is not self._open()]
         if self._job == "next":
-            for row in self.speaker.next(said, self._answer, config["temperature"]):
-                report.row(row)
+            past = f"{said[-1]['content']} {speaker.decode(self._answer)}"
+            for row in speaker.next(said, self._answer, config["temperature"]):
+                report.row(row | {"prompt": past})
             return
         began = time.perf_counter()
-        for n, token in enumerate(self.speaker.stream(said, config["new"], config["temperature"]), 1):
+        for n, token in enumerate(speaker.stream(said, config["new"], config["temperature"]), 1):
             report.row({"token": token, "seconds": time.perf_counter() - began})
             report.tick(n / config["new"], f"{n} tokens")
 
@@ -181,12 +197,14 @@ class ChatPanel(Panel):
     def draw(self, rows):
         bars: dict[str, float] = {}
         for row in rows:
-            text = str(row["token"]).replace("\n", "↵").replace(" ", "␣") or "(nothing)"
-            name = "".join(c if c in "↵␣" or (c.isprintable() and ord(c) < 0x250) else "·" for c in text)  # what the font can show
+            name = _drawable(str(row["token"]).replace(" ", "␣")) or "(nothing)"
             while name in bars:
                 name += " "
             bars[name] = row["p"]
-        return bar_plot(bars, "probability", "What could come next"), ""
+        past = _drawable(" ".join(str(rows[0]["prompt"]).removesuffix("…").split()))
+        if len(past) > 34:
+            past = "… " + (past[-34:].partition(" ")[2] or past[-34:])  # from a word's beginning, where there is one
+        return bar_plot(bars, "probability", f"After “{past}”: what could come next"), ""
 
     def recorded(self):
         if not RECORDED.exists():
@@ -194,3 +212,8 @@ class ChatPanel(Panel):
         table = pd.read_csv(RECORDED, keep_default_na=False)
         row = table.iloc[0]
         return table.to_dict("records"), f"after “{row['prompt']}”: {row['model']}, {row['tokens_per_s']:.0f} tokens a second on {row['device']}, {row['date']}"
+
+
+def _drawable(text: str) -> str:
+    """What the plots' font can show, on one line."""
+    return "".join(c if c in "↵␣“”…’–—" or (c.isprintable() and ord(c) < 0x250) else "·" for c in text.replace("\n", "↵"))

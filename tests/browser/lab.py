@@ -115,7 +115,7 @@ class Lab:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.quiet()
 
-    def quiet(self, seconds: float = 60):
+    def quiet(self, seconds: float = 120):
         """Wait until this notebook's kernel has been idle for a second ("idle" also shows before it has started)."""
         calm_since = None
         end = time.monotonic() + seconds

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from course_lib.checks import InputError
 from course_lib.models import Decoder, EncoderDecoder, KVCache, TransformerConfig
-from course_lib.models.generation import next_token_probabilities, one_token
+from course_lib.models.cached import one_token
+from course_lib.models.generation import next_token_probabilities
 
 from .test_transformer import CONFIGS, T, V, close, ids
 

@@ -58,7 +58,8 @@ def inline_math(self, node):
 
 
 def display_math(self, node):
-    self.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    # a formula wider than a narrow window is scrolled, with the keyboard too
+    self.body.append(f'<div class="math" role="group" aria-label="formula" tabindex="0">{convert(node.astext(), display="block")}</div>')
     raise SkipNode
 
 

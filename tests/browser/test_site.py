@@ -76,6 +76,10 @@ def test_a_part_shows_all_its_figures_and_can_be_launched(page, path):
     assert f"https://colab.research.google.com/github/{REPOSITORY}/blob/main/notebooks/{path.name}" in links
     assert any(f"mybinder.org/v2/gh/{REPOSITORY}/main" in link and path.name in link for link in links)
     assert "Error displaying widget" not in page.content()
+    formulas = page.locator("article math").all_text_contents()
+    assert not [f for f in formulas if re.search(r"[&\\]", f)], "a formula was only half understood"
+    wide = page.locator("div.math").evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)")
+    assert not wide, "a formula does not fit the page"
     for text in page.locator("article p, article li").all_inner_texts():
         assert not re.search(r"\$[^$\n]*\\[^$\n]*\$", text), "a formula was not drawn"
     assert not page.asked

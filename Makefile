@@ -44,7 +44,7 @@ unit: $(READY)
 	$(RUN) -m pytest $(ABREAST) -m "not slow and not browser" --durations=5
 
 notebook-tests: $(READY)
-	OMP_NUM_THREADS=1 $(RUN) -m pytest $(ABREAST) --nbval --nbval-current-env --nbval-cell-timeout=300 --durations=8 $(NOTEBOOKS)
+	OMP_NUM_THREADS=1 $(RUN) -m pytest $(ABREAST) --nbval --nbval-current-env --nbval-cell-timeout=180 --durations=8 $(NOTEBOOKS)
 
 browser-tests: $(READY)
 	$(RUN) -m pytest -n 2 -m "browser and not slow" -rs --ignore=$(ALONE) --durations=5

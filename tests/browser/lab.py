@@ -115,7 +115,7 @@ class Lab:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
         self.quiet()
 
-    def quiet(self, seconds: float = 120):
+    def quiet(self, seconds: float = 60):
         """Wait until this notebook's kernel has been idle for a second ("idle" also shows before it has started)."""
         calm_since = None
         end = time.monotonic() + seconds
@@ -151,7 +151,7 @@ class Lab:
     def status(self) -> str:
         return self.page.locator(".course-panel [role=status]").first.inner_text()
 
-    def wait_status(self, word: str, seconds: float = 120):
+    def wait_status(self, word: str, seconds: float = 40):
         until(lambda: word in self.status(), seconds, f"status {word!r}", self.page, lambda: self.status())
 
     def number(self, label: str):

@@ -90,7 +90,7 @@ def test_the_race_runs_in_the_cell(lab):
     before = one.picture()
     assert "Recorded" in one.status()
     one.button("Run").click()
-    one.wait_status("Done")
+    one.wait_status("Done", 90)
     assert one.picture() != before
     assert one.page.locator(".course-panel table.course tbody tr").count() == 3
     artifacts = ROOT / "tests" / "artifacts"

@@ -57,7 +57,7 @@ def test_a_hostile_archive(world, write, more, says):
     with pytest.raises(DataMissing) as error:
         fetch(source=world.shelf, table=table, progress=False)
     assert says in world.sentence(error)
-    assert time.perf_counter() - started < 10  # a bomb is refused, not unpacked
+    assert time.perf_counter() - started < 2
     assert world.in_cache() == {}
     assert not world.leavings()
 

@@ -45,13 +45,13 @@ class Int8Linear(nn.Module):
         self.register_buffer("scale", scale)  # (N,)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().bfloat16())
         # torch's kernel for CPUs reads the weights as they are, in strips of 64
-        self.strips = whole.device.type == "cpu" and whole.shape[1] % 64 == 0 and hasattr(torch, "_weight_int8pack_mm")
+        self.strips = whole.shape[1] % 64 == 0 and hasattr(torch, "_weight_int8pack_mm")
 
     def forward(self, x: Tensor) -> Tensor:
         N, K = self.whole.shape
         require(x.dtype == torch.bfloat16 and x.shape[-1] == K, f"x must be bfloat16 of shape (…, {K}), got {x.dtype} of shape {tuple(x.shape)}")
         rows = x.reshape(-1, K).contiguous()  # (n, K)
-        if self.strips and len(rows) <= FEW:
+        if self.strips and rows.is_cpu and len(rows) <= FEW:
             y = torch._weight_int8pack_mm(rows, self.whole, self.scale)  # (n, N)
         else:
             y = F.linear(rows, self.whole.to(x.dtype)) * self.scale  # (n, N)
